@@ -1,0 +1,85 @@
+"""What to do: the output of :class:`wetlands.core.pool.PoolCore`. Imperative, immutable.
+
+The driver executes commands in the order in which they were returned.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from wetlands.core.events import Outcome, WorkerId
+
+
+@dataclass(frozen=True, slots=True)
+class SpawnWorker:
+    """Start a process; answer with ``WorkerReady`` or ``WorkerExited``."""
+
+    worker: WorkerId
+
+
+@dataclass(frozen=True, slots=True)
+class DispatchTask:
+    """Send the task to the worker, which is ready and idle."""
+
+    worker: WorkerId
+    task: int
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class InterruptTask:
+    """Tell the worker that the task it runs should stop."""
+
+    worker: WorkerId
+    task: int
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class StopWorker:
+    """Ask the idle worker to exit."""
+
+    worker: WorkerId
+
+
+@dataclass(frozen=True, slots=True)
+class KillWorker:
+    """Kill the worker and everything that it started."""
+
+    worker: WorkerId
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ResolveTask:
+    """Give the task its outcome: exactly one for every submitted task.
+
+    ``worker`` is the one that ran it, or None when it never ran.
+    """
+
+    task: int
+    outcome: Outcome
+    worker: WorkerId | None = None
+    detail: object = None
+
+
+@dataclass(frozen=True, slots=True)
+class AnnounceBroken:
+    """Every slot spent its restart budget: no task will ever run again."""
+
+
+@dataclass(frozen=True, slots=True)
+class AnnounceClosed:
+    """Closed for good: no process is left."""
+
+
+Command = (
+    SpawnWorker
+    | DispatchTask
+    | InterruptTask
+    | StopWorker
+    | KillWorker
+    | ResolveTask
+    | AnnounceBroken
+    | AnnounceClosed
+)

@@ -1,0 +1,121 @@
+"""What happened: the input of :class:`wetlands.core.pool.PoolCore`. Past tense, immutable.
+
+A task is known to the core by an integer that its driver chose. ``detail`` is opaque: the core
+hands it on in the command that it causes, so that a result finds its way without being stored.
+"""
+
+from __future__ import annotations
+
+import enum
+import math
+from dataclasses import dataclass
+from typing import NamedTuple
+
+
+class WorkerId(NamedTuple):
+    """One process: ``slot`` is stable, ``incarnation`` grows with every replacement."""
+
+    slot: int
+    incarnation: int
+
+
+class Outcome(enum.Enum):
+    """How a task ended, and who said so."""
+
+    COMPLETED = "completed"  #: the worker: the function returned
+    FAILED = "failed"  #: the worker: the function raised
+    CANCELED = "canceled"  #: the worker acknowledged, or the task never ran, or was forced
+    LOST = "lost"  #: the worker exited unasked while it ran the task
+    TIMED_OUT = "timed out"  #: the task ran longer than its own limit
+    SILENT = "silent"  #: the task gave no sign of life for longer than the pool's limit
+    CLOSED = "closed"  #: the pool was closed before the task ended
+    BROKEN = "broken"  #: the pool gave up replacing its workers
+
+
+@dataclass(frozen=True, slots=True)
+class TaskSubmitted:
+    """The user wants ``task`` to run; ``timeout`` (seconds) limits its run time."""
+
+    task: int
+    timeout: float = math.inf
+
+
+@dataclass(frozen=True, slots=True)
+class CancelRequested:
+    """The user wants ``task`` to stop; after ``force_after`` seconds its worker is killed."""
+
+    task: int
+    force_after: float = math.inf
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerReady:
+    """The worker said hello and can take a task."""
+
+    worker: WorkerId
+
+
+@dataclass(frozen=True, slots=True)
+class TaskProgressed:
+    """A message of the running task arrived: it is not silent."""
+
+    worker: WorkerId
+    task: int
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class TaskEnded:
+    """The worker's last word about a task."""
+
+    worker: WorkerId
+    task: int
+    attempt: int
+    outcome: Outcome
+    detail: object = None
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerExited:
+    """The process is gone, or never came to exist.
+
+    ``started`` is the last ``(task, attempt)`` that the worker began, if any: a task that was
+    sent to a worker which died before it began costs nothing and runs elsewhere.
+    """
+
+    worker: WorkerId
+    started: tuple[int, int] | None = None
+    detail: object = None
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerFaulted:
+    """The worker can't be trusted or reached any more, though its process may live."""
+
+    worker: WorkerId
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClockAdvanced:
+    """Nothing happened, but a deadline may have passed."""
+
+
+@dataclass(frozen=True, slots=True)
+class CloseRequested:
+    """End the pool: running tasks get ``grace`` seconds, queued ones none."""
+
+    grace: float
+
+
+Event = (
+    TaskSubmitted
+    | CancelRequested
+    | WorkerReady
+    | TaskProgressed
+    | TaskEnded
+    | WorkerExited
+    | WorkerFaulted
+    | ClockAdvanced
+    | CloseRequested
+)
