@@ -1,0 +1,89 @@
+"""Values to payload frames and back, on either side of the border.
+
+Pickle, at the protocol of the lower side. Where host and worker run the same minor version of
+Python, what plain pickle can't name (functions and classes of a script, closures, lambdas) goes
+by value through the host's cloudpickle. A foreign minor version never gets a code object: loading
+one crashes the interpreter or, worse, works by luck.
+
+Unpickling runs code that the sender chose. Host and environment trust each other here as a program
+trusts the packages it imports; no frame is unpickled before its sender has proved its token.
+"""
+
+from __future__ import annotations
+
+import pickle
+from typing import Any, Sequence
+
+
+class CodecError(Exception):
+    """A value can't be turned into bytes, or bytes not into a value."""
+
+
+class Codec:
+    """What the two sides of one border can understand. Safe to use from any thread."""
+
+    def __init__(self, protocol: int, by_value: bool) -> None:
+        self.protocol = protocol
+        self.by_value = by_value  #: may code objects cross? Only within one minor version.
+
+    def dumps(self, value: Any) -> bytes:
+        """Return the value as bytes.
+
+        Raises:
+            CodecError: It can't be pickled; the text says why.
+        """
+        try:
+            if self.by_value:
+                import cloudpickle  # type: ignore[import-untyped,unused-ignore]
+
+                return bytes(cloudpickle.dumps(value, protocol=self.protocol))
+            return pickle.dumps(value, protocol=self.protocol)
+        except Exception as error:  # __reduce__ and __getstate__ of a user may raise anything
+            raise CodecError(_say(error)) from error
+
+    def loads(self, frame: bytes) -> Any:
+        """Return the value that the bytes are.
+
+        Raises:
+            CodecError: A type or module is missing here, or its own code raised.
+        """
+        try:
+            return pickle.loads(frame)
+        except Exception as error:
+            raise CodecError(_say(error)) from error
+
+    def dumps_call(self, args: Sequence[Any], kwargs: Any) -> bytes:
+        """Return the arguments of a call as bytes.
+
+        Raises:
+            CodecError: One of them can't be pickled; the text names it.
+        """
+        try:
+            return self.dumps((tuple(args), dict(kwargs)))
+        except CodecError as error:
+            raise CodecError(self._blame(args, kwargs, error)) from error
+
+    def _blame(self, args: Sequence[Any], kwargs: Any, error: CodecError) -> str:
+        named = [(f"args[{i}]", value) for i, value in enumerate(args)]
+        named += [(f"kwargs[{key!r}]", value) for key, value in dict(kwargs).items()]
+        for name, value in named:
+            try:
+                self.dumps(value)
+            except CodecError as reason:
+                return f"{name} of type {type_name(value)} can't be pickled: {reason}"
+        return f"the arguments can't be pickled together: {error}"
+
+
+def type_name(value: Any) -> str:
+    """Return the full name of the value's type, without ``builtins.``."""
+    cls = type(value)
+    if cls.__module__ == "builtins":
+        return str(cls.__qualname__)
+    return f"{cls.__module__}.{cls.__qualname__}"
+
+
+def _say(error: BaseException) -> str:
+    try:
+        return f"{type(error).__name__}: {error}"
+    except Exception:  # a __str__ that raises
+        return type(error).__name__

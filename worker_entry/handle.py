@@ -1,0 +1,144 @@
+"""What running code gets as its `task` argument."""
+
+from __future__ import annotations
+
+import logging
+import operator
+import os
+import threading
+from typing import Any, Callable, Union
+
+from worker_entry import protocol
+from worker_entry.codec import Codec
+
+#: Characters of a progress message or log record that are sent.
+MAX_TEXT = 64 * 1024
+
+Number = Union[int, float]
+
+
+class RemoteTaskHandle:
+    """Progress, outputs, log records and cooperative cancellation of the task that is running.
+
+    A function that has a parameter named ``task`` receives one. Every method may be called from
+    any thread that the function started; once the function has returned, calls do nothing, so a
+    thread that outlives its task can't speak in the name of the next one.
+    """
+
+    def __init__(
+        self, run: protocol.Run, send: Callable[[protocol.Message], None], codec: Codec
+    ) -> None:
+        self._task = run.task
+        self._attempt = run.attempt
+        self._send = send
+        self._codec = codec
+        self._lock = threading.Lock()  # also keeps threads off the socket at the same time
+        self._open = True
+        self._cancel_requested = threading.Event()
+        self._acknowledged = False
+        self._pid = os.getpid()
+
+    @property
+    def cancel_requested(self) -> bool:
+        """Whether the host asked for the task to stop."""
+        return self._cancel_requested.is_set()
+
+    def wait_for_cancel(self, timeout: float | None = None) -> bool:
+        """Wait up to ``timeout`` seconds for a request to stop; say whether there is one."""
+        return self._cancel_requested.wait(timeout)
+
+    def cancel(self) -> None:
+        """Acknowledge the cancellation: when the function ends, the task is CANCELED.
+
+        Whatever the function returns or raises afterwards is dropped. A function may cancel
+        itself without having been asked.
+        """
+        self._acknowledged = True
+
+    def update(
+        self,
+        message: str | None = None,
+        current: Number | None = None,
+        maximum: Number | None = None,
+    ) -> None:
+        """Report progress; what is left out keeps its last value.
+
+        Args:
+            message: A short text for people.
+            current: How far the work is, in the unit of ``maximum``.
+            maximum: How much work there is.
+
+        Raises:
+            TypeError: ``current`` or ``maximum`` is no real number.
+        """
+        text = None if message is None else _cut(str(message))
+        update = protocol.Update(
+            self._task,
+            self._attempt,
+            text,
+            _number("current", current),
+            _number("maximum", maximum),
+        )
+        self._say(update)
+
+    def set_output(self, key: str, value: Any) -> None:
+        """Publish a named intermediate value: ``task.outputs[key]`` in the host.
+
+        Raises:
+            CodecError: The value can't be sent.
+        """
+        frame = self._codec.dumps(value)
+        self._say(protocol.Output(self._task, self._attempt, str(key), (frame,)))
+
+    def log(self, message: str, level: int | str = logging.INFO) -> None:
+        """Send a record to the host's logging.
+
+        Args:
+            message: The text.
+            level: A level of `logging`, as a number or by name.
+
+        Raises:
+            ValueError: There is no level of that name.
+        """
+        if isinstance(level, str):
+            number = logging.getLevelName(level.upper())
+            if not isinstance(number, int):
+                raise ValueError(f"unknown log level {level!r}")
+            level = number
+        self._say(protocol.Log(self._task, self._attempt, int(level), _cut(str(message))))
+
+    # -- for the worker ---------------------------------------------------------------------------
+
+    def _request_cancel(self) -> None:
+        self._cancel_requested.set()
+
+    def _close(self) -> bool:
+        """End the handle's life; return whether the function acknowledged a cancellation."""
+        with self._lock:
+            self._open = False
+        return self._acknowledged
+
+    def _say(self, message: protocol.Message) -> None:
+        with self._lock:
+            # A forked child (a data loader, say) has a copy of the socket, but must not use it.
+            if self._open and os.getpid() == self._pid:
+                self._send(message)
+
+
+def _cut(text: str) -> str:
+    text = text.encode("utf-8", "backslashreplace").decode("utf-8")
+    return text if len(text) <= MAX_TEXT else text[:MAX_TEXT] + "..."
+
+
+def _number(name: str, value: Any) -> Number | None:
+    """Return ints and floats of any library as those of Python, which JSON can write."""
+    if value is None or type(value) in (int, float):
+        return value  # type: ignore[no-any-return]
+    try:
+        return operator.index(value)
+    except TypeError:
+        pass
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise TypeError(f"{name} must be a number, not {value!r}") from None

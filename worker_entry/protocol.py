@@ -1,0 +1,260 @@
+"""The wire between host and worker: this docstring is its specification, version 1.
+
+A message is a list of frames::
+
+    [head, header?, *payload]
+
+    head     13 bytes, big-endian: kind (1 ASCII byte), task (u64), attempt (u32); task and attempt
+             are 0 in messages that are not about a task
+    header   a JSON object, UTF-8, at most MAX_HEADER bytes; present exactly when the kind has
+             header fields. Unknown keys are ignored, missing or wrongly typed ones are an error
+    payload  opaque frames; only kinds that carry values have them. Nothing in this file looks
+             inside, and nothing of them is unpickled before the peer has proved its token
+
+A worker has two ROUTER peers in the host. On the *control* socket it says Hello with its token
+and gets Welcome or Reject; later Interrupt arrives there, read by a thread of its own, so that a
+busy main thread hears of it. On the *task* socket, owned by the main thread, it then says Ready,
+gets Run and Stop, and answers a Run with any number of Update, Output and Log and exactly one of
+Result, Failure or Canceled, all with the task and attempt of that Run.
+
+Pure: bytes in, messages out. `decode` raises `RemoteProtocolError` for anything that is not a
+message, whatever the bytes are, and never runs code from them.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from typing import Any, NamedTuple, Sequence, Tuple, Union
+
+#: Raised with every change of what is on the wire.
+VERSION = 1
+#: Limit of the JSON header in bytes: texts are cut by their senders far below it.
+MAX_HEADER = 4 * 1024 * 1024
+
+_HEAD = struct.Struct("!cQI")
+
+Number = Union[int, float]
+Payload = Tuple[bytes, ...]
+
+
+class ProtocolError(Exception):
+    """Something on the wire is not as this file says."""
+
+
+class LocalProtocolError(ProtocolError):
+    """We tried to send what is no message: a bug on this side."""
+
+
+class RemoteProtocolError(ProtocolError):
+    """The other side sent what is no message."""
+
+
+class VersionMismatchError(ProtocolError):
+    """The other side speaks another version of the protocol."""
+
+
+class Hello(NamedTuple):
+    """Worker to host, control: who I am, and the proof."""
+
+    version: int
+    token: str
+    pid: int
+
+
+class Ready(NamedTuple):
+    """Worker to host, task: I can take a task."""
+
+
+class Update(NamedTuple):
+    """Worker to host: progress."""
+
+    task: int
+    attempt: int
+    message: str | None
+    current: Number | None
+    maximum: Number | None
+
+
+class Output(NamedTuple):
+    """Worker to host: a named intermediate value."""
+
+    task: int
+    attempt: int
+    key: str
+    payload: Payload
+
+
+class Log(NamedTuple):
+    """Worker to host: a record for the host's logging."""
+
+    task: int
+    attempt: int
+    level: int
+    text: str
+
+
+class Result(NamedTuple):
+    """Worker to host: the function returned this."""
+
+    task: int
+    attempt: int
+    payload: Payload
+
+
+class Failure(NamedTuple):
+    """Worker to host: the task failed; see `failure.describe` for the description."""
+
+    task: int
+    attempt: int
+    description: dict[str, Any]
+
+
+class Canceled(NamedTuple):
+    """Worker to host: the function acknowledged its cancellation and is done."""
+
+    task: int
+    attempt: int
+
+
+class Welcome(NamedTuple):
+    """Host to worker, control: the token is right."""
+
+
+class Reject(NamedTuple):
+    """Host to worker, control: go away."""
+
+    reason: str
+
+
+class Run(NamedTuple):
+    """Host to worker: run this; `call` says what (see `worker.Worker`)."""
+
+    task: int
+    attempt: int
+    call: dict[str, Any]
+    payload: Payload
+
+
+class Interrupt(NamedTuple):
+    """Host to worker, control: the task should stop."""
+
+    task: int
+    attempt: int
+
+
+class Stop(NamedTuple):
+    """Host to worker: exit."""
+
+
+class _Kind(NamedTuple):
+    code: bytes
+    about_task: bool
+    fields: dict[str, tuple[type, ...]]  # header fields and what they may be
+    payload: bool
+
+
+_NONE = type(None)
+_KINDS: dict[Any, _Kind] = {
+    Hello: _Kind(b"H", False, {"version": (int,), "token": (str,), "pid": (int,)}, False),
+    Ready: _Kind(b"Y", False, {}, False),
+    Update: _Kind(
+        b"U",
+        True,
+        {
+            "message": (str, _NONE),
+            "current": (int, float, _NONE),
+            "maximum": (int, float, _NONE),
+        },
+        False,
+    ),
+    Output: _Kind(b"O", True, {"key": (str,)}, True),
+    Log: _Kind(b"L", True, {"level": (int,), "text": (str,)}, False),
+    Result: _Kind(b"R", True, {}, True),
+    Failure: _Kind(b"F", True, {"description": (dict,)}, False),
+    Canceled: _Kind(b"C", True, {}, False),
+    Welcome: _Kind(b"W", False, {}, False),
+    Reject: _Kind(b"J", False, {"reason": (str,)}, False),
+    Run: _Kind(b"T", True, {"call": (dict,)}, True),
+    Interrupt: _Kind(b"I", True, {}, False),
+    Stop: _Kind(b"S", False, {}, False),
+}
+_BY_CODE = {kind.code: (cls, kind) for cls, kind in _KINDS.items()}
+
+Message = Union[
+    Hello,
+    Ready,
+    Update,
+    Output,
+    Log,
+    Result,
+    Failure,
+    Canceled,
+    Welcome,
+    Reject,
+    Run,
+    Interrupt,
+    Stop,
+]
+
+
+def encode(message: Message) -> list[bytes]:
+    """Return the frames of a message.
+
+    Raises:
+        LocalProtocolError: A field has a value that can't be written.
+    """
+    kind = _KINDS[type(message)]
+    fields = message._asdict()
+    try:
+        head = _HEAD.pack(kind.code, fields.get("task", 0), fields.get("attempt", 0))
+        frames = [head]
+        if kind.fields:
+            header = {name: fields[name] for name in kind.fields}
+            frames.append(json.dumps(header, separators=(",", ":")).encode())
+    except (struct.error, TypeError, ValueError) as error:
+        raise LocalProtocolError(f"can't send {message!r}: {error}") from error
+    if kind.payload:
+        frames.extend(fields["payload"])
+    return frames
+
+
+def decode(frames: Sequence[bytes]) -> Message:
+    """Return the message that the frames are.
+
+    Raises:
+        RemoteProtocolError: They are none.
+    """
+    if not frames or len(frames[0]) != _HEAD.size:
+        raise RemoteProtocolError(f"no message head in {len(frames)} frames")
+    code, task, attempt = _HEAD.unpack(frames[0])
+    if code not in _BY_CODE:
+        raise RemoteProtocolError(f"unknown kind of message {code!r}")
+    cls, kind = _BY_CODE[code]
+    values: dict[str, Any] = {"task": task, "attempt": attempt} if kind.about_task else {}
+    taken = 1
+    if kind.fields:
+        values.update(_decode_header(cls.__name__, kind, frames[1:2]))
+        taken = 2
+    if kind.payload:
+        values["payload"] = tuple(frames[taken:])
+    elif len(frames) != taken:
+        raise RemoteProtocolError(f"{cls.__name__} with {len(frames)} frames")
+    return cls(**values)  # type: ignore[no-any-return]
+
+
+def _decode_header(name: str, kind: _Kind, frames: Sequence[bytes]) -> dict[str, Any]:
+    if not frames or len(frames[0]) > MAX_HEADER:
+        raise RemoteProtocolError(f"{name} without a header of acceptable size")
+    try:
+        header = json.loads(bytes(frames[0]).decode())
+    except (ValueError, RecursionError) as error:
+        raise RemoteProtocolError(f"{name}: header is no JSON: {error}") from error
+    if not isinstance(header, dict):
+        raise RemoteProtocolError(f"{name}: header is no object")
+    for field, types in kind.fields.items():
+        value = header.get(field, ...)
+        # bool is an int to isinstance(), but not on the wire.
+        if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
+            raise RemoteProtocolError(f"{name}: field {field!r} is {value!r}")
+    return {field: header[field] for field in kind.fields}

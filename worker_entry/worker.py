@@ -1,0 +1,240 @@
+"""The worker's main thread: take a task, run it, say how it ended.
+
+A Run's `call` names what to run, by `how`:
+
+-   `file`: `function` of the file `target`
+-   `module`: `function` of the importable module `target`
+-   `value`: the function is the first payload frame, pickled by value
+-   `script`: the file `target` as a program, under the name `run_name`
+-   `list`: nothing is run; the result is the names of the functions of `target`, found as a file
+    or a module as `function` says
+
+The last payload frame holds the arguments, `(args, kwargs)`.
+
+User code runs here, on the main thread, because signal handlers, GUI toolkits and some C
+libraries work nowhere else. Whatever it raises, SystemExit and KeyboardInterrupt too, ends its
+task alone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import mmap
+import os
+import runpy
+import struct
+import sys
+import threading
+from types import ModuleType
+from typing import Any, Callable
+
+import zmq
+
+from worker_entry import failure, protocol
+from worker_entry.codec import Codec, CodecError, type_name
+from worker_entry.handle import RemoteTaskHandle
+from worker_entry.modules import Modules, TargetError, find_function, list_functions
+
+#: Number and attempt of the last task that was begun, in a file that outlives this process: with
+#: it the host can tell, whatever this process dies of, whether a task that it sent ever ran.
+_STARTED = struct.Struct("!QI")
+
+
+class Worker:
+    """Runs tasks, one at a time, until it is told to stop."""
+
+    def __init__(self, socket: Any, codec: Codec, started_file: str) -> None:
+        self._socket = socket
+        self._codec = codec
+        self._modules = Modules()
+        self._modules.install()
+        self._started = _map(started_file)
+        self._takes_task: dict[Any, int] = {}
+        # The control thread may learn of a cancellation before the main thread has read the Run.
+        self._lock = threading.Lock()
+        self._handle: RemoteTaskHandle | None = None
+        self._current = (0, 0)
+        self._canceled_early = (0, 0)
+
+    def serve(self) -> None:
+        """Take tasks until Stop arrives."""
+        self._send(protocol.Ready())
+        while True:
+            try:
+                message = protocol.decode(self._socket.recv_multipart())
+            except KeyboardInterrupt:
+                continue  # a stray SIGINT between tasks is nobody's wish
+            if isinstance(message, protocol.Stop):
+                return
+            if isinstance(message, protocol.Run):
+                self._send(self._run(message))
+
+    def interrupt(self, task: int, attempt: int) -> None:
+        """Tell the running task that it should stop; called on the control thread."""
+        with self._lock:
+            if self._handle is not None and self._current == (task, attempt):
+                self._handle._request_cancel()
+            else:
+                self._canceled_early = (task, attempt)
+
+    # -- one task ---------------------------------------------------------------------------------
+
+    def _run(self, run: protocol.Run) -> protocol.Message:
+        handle = RemoteTaskHandle(run, self._send, self._codec)
+        self._begin(run, handle)
+        try:
+            ending = self._attempt(run, handle)
+        except BaseException as error:
+            ending = protocol.Failure(run.task, run.attempt, _describe(error))
+        _flush()
+        if handle._close():
+            ending = protocol.Canceled(run.task, run.attempt)
+        with self._lock:
+            self._handle = None
+        return ending
+
+    def _begin(self, run: protocol.Run, handle: RemoteTaskHandle) -> None:
+        with self._lock:
+            self._handle = handle
+            self._current = (run.task, run.attempt)
+            if self._canceled_early == self._current:
+                handle._request_cancel()
+        # Before anything of the user's runs, and unpickling arguments already may.
+        _STARTED.pack_into(self._started, 0, run.task, run.attempt)
+
+    def _attempt(self, run: protocol.Run, handle: RemoteTaskHandle) -> protocol.Message:
+        value = self._call(run, handle)
+        try:
+            frame = self._codec.dumps(value)
+        except CodecError as error:
+            text = "the result of type {} can't be sent to the host: {}"
+            description = failure.plain(text.format(type_name(value), error), "result")
+            return protocol.Failure(run.task, run.attempt, description)
+        return protocol.Result(run.task, run.attempt, (frame,))
+
+    def _call(self, run: protocol.Run, handle: RemoteTaskHandle) -> Any:
+        call = run.call
+        how = call["how"]
+        if how == "list":
+            return list_functions(self._module(call["function"], call["target"]))
+        if how == "script":
+            return self._run_script(call)
+        # The target comes first: arguments may be of types that its module defines.
+        function = self._function(how, call, run.payload)
+        args, kwargs = self._codec.loads(run.payload[-1])
+        if self._wants_handle(function, args, kwargs):
+            kwargs["task"] = handle
+        return function(*args, **kwargs)
+
+    def _module(self, how: str, target: str) -> ModuleType:
+        if how == "file":
+            return self._modules.from_file(target)
+        return self._modules.from_name(target)
+
+    def _function(
+        self, how: str, call: dict[str, Any], payload: tuple[bytes, ...]
+    ) -> Callable[..., Any]:
+        if how == "value":
+            return self._codec.loads(payload[0])  # type: ignore[no-any-return]
+        return find_function(self._module(how, call["target"]), call["function"])
+
+    def _run_script(self, call: dict[str, Any]) -> None:
+        path = call["target"]
+        self._modules.script_folder(path)
+        main, argv = sys.modules["__main__"], sys.argv
+        sys.argv = [path, *list(call["args"])]
+        try:
+            runpy.run_path(path, run_name=call["run_name"])
+        except SystemExit as error:
+            # For a program, exit status 0 is the way to say that all went well.
+            if error.code not in (None, 0):
+                raise
+        finally:
+            sys.argv = argv
+            sys.modules["__main__"] = main
+
+    def _wants_handle(self, function: Any, args: Any, kwargs: Any) -> bool:
+        """Whether to inject the handle; a `task` that the caller gives is the caller's."""
+        if "task" in kwargs:
+            return False
+        try:
+            place = self._takes_task.get(function)
+            if place is None:
+                place = self._takes_task[function] = _task_place(function)
+                if len(self._takes_task) > 1000:
+                    self._takes_task.clear()
+        except TypeError:  # unhashable
+            place = _task_place(function)
+        return place >= len(args)
+
+    def _send(self, message: protocol.Message) -> None:
+        self._socket.send_multipart(protocol.encode(message))
+
+
+def _task_place(function: Any) -> int:
+    """Return after how many positional arguments `task` is still free; -1 if there is none."""
+    try:
+        parameters = list(inspect.signature(function).parameters.values())
+    except (TypeError, ValueError):  # built-in functions may have no signature
+        return -1
+    for place, parameter in enumerate(parameters):
+        if parameter.name == "task":
+            if parameter.kind is parameter.KEYWORD_ONLY:
+                return sys.maxsize
+            return place if parameter.kind is parameter.POSITIONAL_OR_KEYWORD else -1
+    return -1
+
+
+def _describe(error: BaseException) -> dict[str, Any]:
+    if isinstance(error, TargetError):
+        return failure.plain(str(error), "target")
+    if isinstance(error, CodecError):
+        return failure.plain(
+            f"the arguments can't be rebuilt in this environment: {error}", "arguments"
+        )
+    return failure.describe(error)
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):  # closed or replaced by user code
+            stream.flush()
+
+
+def _map(path: str) -> mmap.mmap:
+    with open(path, "r+b") as file:
+        return mmap.mmap(file.fileno(), _STARTED.size)
+
+
+def serve(config: dict[str, Any]) -> None:
+    """Connect to the host, prove who we are, and work until told to stop."""
+    from worker_entry.control import Control, tie_to_host
+
+    tie_to_host(config["lifeline"])
+    context = zmq.Context()
+    control = _connect(context, config, config["control_identity"])
+    hello = protocol.Hello(protocol.VERSION, config["token"], os.getpid())
+    control.send_multipart(protocol.encode(hello))
+    answer = protocol.decode(control.recv_multipart())
+    if isinstance(answer, protocol.Reject):
+        sys.exit(f"wetlands: the host rejected this worker: {answer.reason}")
+    tasks = _connect(context, config, config["task_identity"])
+    codec = Codec(config["pickle_protocol"], config["by_value"])
+    worker = Worker(tasks, codec, config["started_file"])
+    Control(control, config["lifeline"], worker.interrupt).start()
+    worker.serve()
+    tasks.close(linger=1000)
+
+
+def _connect(context: Any, config: dict[str, Any], identity: str) -> Any:
+    socket = context.socket(zmq.DEALER)
+    socket.setsockopt(zmq.IDENTITY, bytes.fromhex(identity))
+    socket.setsockopt(zmq.LINGER, 0)
+    if config["curve"]:
+        public, secret = zmq.curve_keypair()
+        socket.setsockopt(zmq.CURVE_SERVERKEY, config["curve"].encode())
+        socket.setsockopt(zmq.CURVE_PUBLICKEY, public)
+        socket.setsockopt(zmq.CURVE_SECRETKEY, secret)
+    socket.connect(config["endpoint"])
+    return socket
