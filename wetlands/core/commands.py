@@ -54,7 +54,7 @@ class KillWorker:
 class ResolveTask:
     """Give the task its outcome: exactly one for every submitted task.
 
-    ``worker`` is the one that ran it, or None when it never ran.
+    ``worker`` is the one that had it, or None when it never ran.
     """
 
     task: int
@@ -70,7 +70,7 @@ class AnnounceBroken:
 
 @dataclass(frozen=True, slots=True)
 class AnnounceClosed:
-    """Closed for good: no process is left."""
+    """Closed for good: no process is left that a kill could end."""
 
 
 Command = (

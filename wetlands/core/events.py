@@ -34,7 +34,10 @@ class Outcome(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class TaskSubmitted:
-    """The user wants ``task`` to run; ``timeout`` (seconds) limits its run time."""
+    """The user wants ``task`` to run; ``timeout`` (seconds) limits its run time.
+
+    The number must be new: none is used twice in the life of a pool.
+    """
 
     task: int
     timeout: float = math.inf

@@ -23,14 +23,14 @@ class PoolConfig:
     #: Between two kills of a process that won't die (a hung file system), and how often.
     kill_retry: float = 1.0
     kill_limit: int = 5
-    #: How often a task is sent again because its worker died before beginning it.
+    #: How often a task is sent at most, when its workers die before beginning it: then it is lost.
     delivery_limit: int = 3
     #: Deaths in a row, of a slot's workers that were not running a task, before it is retired.
     restart_limit: int = 5
     #: Pause before a replacement, doubled with every death in a row.
     backoff_base: float = 0.1
     backoff_cap: float = 30.0
-    #: A worker that lived this long was no crash loop: the count starts again.
+    #: A worker that lived this long after its hello was no crash loop: the count starts again.
     stable_after: float = 10.0
 
     def backoff(self, failures: int) -> float:

@@ -24,20 +24,17 @@ not that of the exit: a process that can't die must not keep a caller waiting. A
 of its own time is resolved at once too, but its worker may end it in peace for a short grace,
 because a worker with a loaded model is worth more than a second.
 
-Cost: O(log n) an event. The queue is an `OrderedDict` (a cancel takes a task out of the middle);
-deadlines lie in a heap with at most one entry a slot that counts: a deadline that moves later,
-as that of silence does with every message, only changes the slot, and the old entry, once due,
-is pushed again with the time that holds by then.
+Cost: O(log n) an event, whatever the number of slots and of queued tasks. The queue is an
+`OrderedDict` (a cancel takes a task out of the middle, a task that never began goes back to the
+front); deadlines lie in a heap of bounded size, see `wetlands.core.deadlines`.
 """
 
 from __future__ import annotations
 
-import heapq
 import math
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Callable
-from enum import Enum
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 from wetlands.core.commands import (
     AnnounceBroken,
@@ -45,11 +42,9 @@ from wetlands.core.commands import (
     Command,
     DispatchTask,
     InterruptTask,
-    KillWorker,
     ResolveTask,
-    SpawnWorker,
-    StopWorker,
 )
+from wetlands.core.crew import Crew
 from wetlands.core.events import (
     CancelRequested,
     ClockAdvanced,
@@ -65,73 +60,9 @@ from wetlands.core.events import (
     WorkerReady,
 )
 from wetlands.core.policy import PoolConfig
+from wetlands.core.slot import Slot, SlotState, Task, Transition
 
-
-class SlotState(Enum):
-    """Where a slot is in its life; the picture is at the top of this file."""
-
-    VACANT = "vacant"  #: no process; may be waiting out a backoff
-    STARTING = "starting"  #: spawned, no hello yet
-    IDLE = "idle"
-    BUSY = "busy"
-    STOPPING = "stopping"  #: asked to exit
-    KILLING = "killing"  #: killed, exit not seen yet
-    RETIRED = "retired"  #: final
-
-
-_V, _S, _I, _B, _P, _K, _R = SlotState
-_LEGAL: dict[SlotState, frozenset[SlotState]] = {
-    _V: frozenset({_S, _R}),
-    _S: frozenset({_I, _K, _V, _R}),
-    _I: frozenset({_B, _P, _K, _V, _R}),
-    _B: frozenset({_I, _K, _V, _R}),
-    _P: frozenset({_K, _V, _R}),
-    _K: frozenset({_V, _R}),
-    _R: frozenset(),
-}
-
-
-class Transition(NamedTuple):
-    """One line of the pool's story."""
-
-    at: float
-    worker: WorkerId
-    before: str
-    after: str
-    why: str
-
-
-class _Task:
-    __slots__ = ("attempt", "id", "interrupted", "resolved", "slot", "timeout")
-
-    def __init__(self, task: int, timeout: float) -> None:
-        self.id = task
-        self.timeout = timeout
-        self.attempt = 0
-        self.slot: _Slot | None = None  #: None while it is queued
-        self.interrupted = False
-        self.resolved = False  #: its worker is still at it, but nobody waits any more
-
-
-class _Slot:
-    def __init__(self, index: int) -> None:
-        self.worker = WorkerId(index, 0)
-        self.state = SlotState.VACANT
-        self.task: _Task | None = None
-        self.failures = 0  #: deaths in a row that no task was to blame for
-        self.ready_at = math.inf
-        self.kills = 0
-        self.blameless = False  #: the worker's end is, or will be, no failure of the slot
-        # Deadlines, infinite when they don't apply: that of the state (boot, backoff, stop, kill;
-        # silence while BUSY), and that of the task in it (its limit, or the end of its grace).
-        self.state_due = math.inf
-        self.task_due = math.inf
-        self.verdict = Outcome.TIMED_OUT  #: what to call the task's end when `task_due` passes
-        self.armed = math.inf  #: time of the heap entry that counts
-
-    @property
-    def due(self) -> float:
-        return min(self.state_due, self.task_due)
+__all__ = ["PoolConfig", "PoolCore", "SlotState", "Transition", "WorkerId"]
 
 
 class PoolCore:
@@ -139,39 +70,35 @@ class PoolCore:
 
     def __init__(self, config: PoolConfig) -> None:
         self.config = config
-        self.slots = [_Slot(index) for index in range(config.size)]
-        self.ready: OrderedDict[int, _Task] = OrderedDict()
-        self.tasks: dict[int, _Task] = {}
+        self.ready: OrderedDict[int, Task] = OrderedDict()
+        self.tasks: dict[int, Task] = {}  #: those that somebody still waits for
         self.closing = False
         self.closed = False
         self.broken = False
-        self.story: deque[Transition] = deque(maxlen=256)
-        self._idle: dict[int, _Slot] = {}  # last in, first out: the warmest caches work most
-        self._retired = 0
-        self._deadlines: list[tuple[float, int]] = []
-        self._now = 0.0
-        self._commands: list[Command] = []
+        self._crew = Crew(config)
+        self.slots = self._crew.slots
+        self.story = self._crew.story
 
     # -- the whole interface ----------------------------------------------------------------------
 
     def open(self, now: float) -> list[Command]:
-        """Start every slot's first worker."""
-        self._now, self._commands = now, []
+        """Start every slot's first worker. Call it once, before anything else."""
+        self._crew.begin(now)
         for slot in self.slots:
-            self._spawn(slot)
-        return self._commands
+            self._crew.spawn(slot)
+        return self._crew.commands
 
     def handle(self, event: Event, now: float) -> list[Command]:
         """Apply one event and return the commands that it causes, in execution order."""
-        self._now, self._commands = now, []
+        self._crew.begin(now)
         self._HANDLERS[type(event)](self, event)
         self._expire()
         self._settle()
-        return self._commands
+        return self._crew.commands
 
     def next_deadline(self) -> float | None:
         """Say when to send `ClockAdvanced` if nothing else happens first."""
-        return self._deadlines[0][0] if self._deadlines else None
+        return self._crew.deadlines.next()
 
     def count(self, *states: SlotState) -> int:
         """Return how many slots are in one of ``states``."""
@@ -180,11 +107,15 @@ class PoolCore:
     # -- event-triggered transitions --------------------------------------------------------------
 
     def _on_task_submitted(self, event: TaskSubmitted) -> None:
-        if self.closing or self.broken:
-            outcome = Outcome.CLOSED if self.closing else Outcome.BROKEN
-            self._commands.append(ResolveTask(event.task, outcome))
-            return
-        self.tasks[event.task] = self.ready[event.task] = _Task(event.task, event.timeout)
+        assert event.task not in self.tasks, event
+        task = Task(event.task, event.timeout)
+        self.tasks[task.id] = task
+        if self.closing:
+            self._resolve(task, Outcome.CLOSED)
+        elif self.broken:
+            self._resolve(task, Outcome.BROKEN)
+        else:
+            self.ready[task.id] = task
 
     def _on_cancel_requested(self, event: CancelRequested) -> None:
         task = self.tasks.get(event.task)
@@ -197,40 +128,40 @@ class PoolCore:
             self._interrupt(task.slot, task, event.force_after, Outcome.CANCELED)
 
     def _on_worker_ready(self, event: WorkerReady) -> None:
-        slot = self._live(event.worker)
+        slot = self._crew.live(event.worker)
         if slot and slot.state is SlotState.STARTING:
-            slot.ready_at = self._now
-            self._move(slot, SlotState.IDLE, math.inf, "hello")
+            slot.ready_at = self._crew.now
+            self._crew.move(slot, SlotState.IDLE, math.inf, "hello")
 
     def _on_task_progressed(self, event: TaskProgressed) -> None:
-        slot = self._running(event)
+        slot = self._crew.busy_with(event)
         if slot:
-            slot.state_due = self._now + self.config.worker_timeout
+            slot.state_due = self._crew.now + self.config.worker_timeout
 
     def _on_task_ended(self, event: TaskEnded) -> None:
-        slot = self._running(event)
+        slot = self._crew.busy_with(event)
         if slot is None:
             return  # stale: the task was already taken away from this worker
-        task = self._take_task(slot)
+        task, slot.task = slot.task, None
         assert task is not None
         slot.failures = 0
-        self._move(slot, SlotState.IDLE, math.inf, event.outcome.value)
+        self._crew.move(slot, SlotState.IDLE, math.inf, event.outcome.value)
         self._resolve(task, event.outcome, slot, event.detail)
 
     def _on_worker_exited(self, event: WorkerExited) -> None:
-        slot = self._live(event.worker)
+        slot = self._crew.live(event.worker)
         if slot is None:
             return
-        task = self._take_task(slot)
+        task, slot.task = slot.task, None
         if task and event.started != (task.id, task.attempt):
             self._redeliver(slot, task, event.detail)
         elif task:
             slot.blameless = True
             self._resolve(task, Outcome.LOST, slot, event.detail)
-        self._vacate(slot)
+        self._crew.vacate(slot, replace=not self.closing)
 
     def _on_worker_faulted(self, event: WorkerFaulted) -> None:
-        slot = self._live(event.worker)
+        slot = self._crew.live(event.worker)
         if slot and slot.state is not SlotState.KILLING:
             self._kill(slot, Outcome.LOST, event.reason)
 
@@ -239,146 +170,107 @@ class PoolCore:
 
     def _on_close_requested(self, event: CloseRequested) -> None:
         self.closing = True
-        while self.ready:
-            self._resolve(self.ready.popitem(last=False)[1], Outcome.CLOSED)
+        self._empty_queue(Outcome.CLOSED)
         for slot in self.slots:
             if slot.state is SlotState.STARTING:
                 self._kill(slot, Outcome.CLOSED, "the pool is closing")
             elif slot.state is SlotState.VACANT:
-                self._retire(slot, "closing")
+                self._crew.retire(slot, "closing")
             elif slot.task:
                 self._interrupt(slot, slot.task, event.grace, Outcome.CLOSED)
 
     # -- time-triggered transitions ---------------------------------------------------------------
 
     def _expire(self) -> None:
-        while self._deadlines and self._deadlines[0][0] <= self._now:
-            at, index = heapq.heappop(self._deadlines)
+        while (index := self._crew.deadlines.pop(self._crew.now)) is not None:
             slot = self.slots[index]
-            if at != slot.armed:
-                continue  # an earlier one was pushed since
-            slot.armed = math.inf
-            if slot.due <= self._now:
+            if slot.due <= self._crew.now:
                 self._EXPIRED[slot.state](self, slot)
-            self._arm(slot)
+            self._crew.arm(slot)
 
-    def _vacancy_over(self, slot: _Slot) -> None:
-        self._spawn(slot)
+    def _vacancy_over(self, slot: Slot) -> None:
+        self._crew.spawn(slot)
 
-    def _start_expired(self, slot: _Slot) -> None:
+    def _start_expired(self, slot: Slot) -> None:
         reason = f"it did not say hello within {self.config.startup_timeout:g} s"
         self._kill(slot, Outcome.LOST, reason)
 
-    def _work_expired(self, slot: _Slot) -> None:
+    def _work_expired(self, slot: Slot) -> None:
         task = slot.task
         assert task is not None, slot.state
-        if slot.state_due <= self._now:
+        if slot.state_due == slot.due:  # after a long pause of the clock, the first one due counts
             reason = f"its task was silent for {self.config.worker_timeout:g} s"
             self._kill(slot, Outcome.SILENT, reason)
-        elif slot.verdict is Outcome.TIMED_OUT and not task.resolved:
+        elif task.limit_due <= task.force_due:
+            task.limit_due = math.inf
             self._resolve(task, Outcome.TIMED_OUT, slot)
-            task.resolved = True
-            slot.task_due = math.inf
             self._interrupt(slot, task, self.config.interrupt_grace, Outcome.TIMED_OUT)
         else:
-            self._kill(slot, slot.verdict, "its task did not stop when it was asked to")
+            self._kill(slot, task.force_outcome, "its task did not stop when it was asked to")
 
-    def _stop_expired(self, slot: _Slot) -> None:
+    def _stop_expired(self, slot: Slot) -> None:
         self._kill(slot, Outcome.CLOSED, "it did not exit when it was asked to")
 
-    def _kill_expired(self, slot: _Slot) -> None:
+    def _kill_expired(self, slot: Slot) -> None:
         if slot.kills >= self.config.kill_limit:
             # Nothing can be done about a process that SIGKILL does not end (it sleeps in the
             # kernel); its slot goes on without it.
-            self._vacate(slot)
+            self._crew.vacate(slot, replace=not self.closing)
         else:
             self._kill(slot, Outcome.LOST, "it is still there")
 
     # -- state-triggered transitions: run after every event ---------------------------------------
 
     def _settle(self) -> None:
-        while self._idle and self.ready:
-            self._dispatch(self.slots[next(reversed(self._idle))])
-        while self._idle and self.closing:
-            slot = self.slots[next(reversed(self._idle))]
-            slot.blameless = True
-            self._move(slot, SlotState.STOPPING, self.config.stop_grace, "closing")
-            self._commands.append(StopWorker(slot.worker))
-        if self._retired == len(self.slots):
+        idle = self._crew.idle
+        while idle and self.ready:
+            self._dispatch(idle[next(reversed(idle))])
+        while idle and self.closing:
+            self._crew.stop(idle[next(reversed(idle))])
+        if self._crew.retired == len(self.slots):
             self._finish()
 
     def _finish(self) -> None:
         if not self.closing and not self.broken:
             self.broken = True
-            self._commands.append(AnnounceBroken())
-        while self.ready:
-            self._resolve(self.ready.popitem(last=False)[1], Outcome.BROKEN)
+            self._crew.commands.append(AnnounceBroken())
+            self._empty_queue(Outcome.BROKEN)
         if self.closing and not self.closed:
             self.closed = True
-            self._commands.append(AnnounceClosed())
+            self._crew.commands.append(AnnounceClosed())
+        self._crew.deadlines.clear()
 
     # -- actions ----------------------------------------------------------------------------------
 
-    def _spawn(self, slot: _Slot) -> None:
-        slot.worker = WorkerId(slot.worker.slot, slot.worker.incarnation + 1)
-        slot.kills = 0
-        slot.blameless = False
-        slot.ready_at = math.inf
-        self._move(slot, SlotState.STARTING, self.config.startup_timeout, "spawn")
-        self._commands.append(SpawnWorker(slot.worker))
-
-    def _dispatch(self, slot: _Slot) -> None:
+    def _dispatch(self, slot: Slot) -> None:
         task = self.ready.popitem(last=False)[1]
         task.attempt += 1
         task.slot, slot.task = slot, task
-        slot.verdict = Outcome.TIMED_OUT
-        slot.task_due = self._now + task.timeout
-        self._move(slot, SlotState.BUSY, self.config.worker_timeout, "dispatch")
-        self._commands.append(DispatchTask(slot.worker, task.id, task.attempt))
+        task.limit_due = self._crew.now + task.timeout
+        self._crew.move(slot, SlotState.BUSY, self.config.worker_timeout, "dispatch")
+        self._crew.commands.append(DispatchTask(slot.worker, task.id, task.attempt))
 
-    def _interrupt(self, slot: _Slot, task: _Task, grace: float, verdict: Outcome) -> None:
-        """Ask the running task to stop; an earlier, stricter deadline stays."""
-        if self._now + grace < slot.task_due:
-            slot.task_due, slot.verdict = self._now + grace, verdict
-            self._arm(slot)
-        if not task.interrupted:
-            task.interrupted = True
-            self._commands.append(InterruptTask(slot.worker, task.id, task.attempt))
+    def _interrupt(self, slot: Slot, task: Task, grace: float, outcome: Outcome) -> None:
+        """Ask the running task to stop; of several patiences the shortest holds."""
+        if self._crew.now + grace < task.force_due:
+            task.force_due, task.force_outcome = self._crew.now + grace, outcome
+            self._crew.arm(slot)
+        if task.interrupted is None:
+            task.interrupted = outcome
+            self._crew.commands.append(InterruptTask(slot.worker, task.id, task.attempt))
 
-    def _kill(self, slot: _Slot, outcome: Outcome, reason: str) -> None:
-        task = self._take_task(slot)
+    def _kill(self, slot: Slot, outcome: Outcome, reason: str) -> None:
+        """Kill the worker and, without waiting for its end, resolve the task that it held."""
+        task, slot.task = slot.task, None
         slot.blameless = slot.blameless or task is not None
-        slot.kills += 1
-        if slot.state is SlotState.KILLING:
-            slot.state_due = self._now + self.config.kill_retry
-            self._arm(slot)
-        else:
-            self._move(slot, SlotState.KILLING, self.config.kill_retry, reason)
-        self._commands.append(KillWorker(slot.worker, reason))
+        self._crew.kill(slot, reason)
         if task:
             self._resolve(task, outcome, slot, reason)
 
-    def _vacate(self, slot: _Slot) -> None:
-        """The process is gone: replace it, at once if nobody but its task was to blame."""
-        if self._now - slot.ready_at >= self.config.stable_after:
-            slot.failures = 0
-        slot.failures += not slot.blameless
-        if self.closing or slot.failures > self.config.restart_limit:
-            self._retire(slot, "exit")
-            return
-        pause = 0.0 if slot.blameless else self.config.backoff(slot.failures)
-        self._move(slot, SlotState.VACANT, pause, "exit")
-        if pause == 0.0:
-            self._spawn(slot)
-
-    def _retire(self, slot: _Slot, why: str) -> None:
-        self._move(slot, SlotState.RETIRED, math.inf, why)
-        self._retired += 1
-
-    def _redeliver(self, slot: _Slot, task: _Task, detail: object) -> None:
+    def _redeliver(self, slot: Slot, task: Task, detail: object) -> None:
         """Put back a task whose worker died before beginning it: it ran nowhere."""
-        if task.resolved or task.interrupted:
-            self._resolve(task, Outcome.CLOSED if self.closing else Outcome.CANCELED, None, detail)
+        if task.interrupted:
+            self._resolve(task, task.interrupted, None, detail)
         elif task.attempt >= self.config.delivery_limit:
             self._resolve(task, Outcome.LOST, slot, detail)
         else:
@@ -387,53 +279,18 @@ class PoolCore:
             self.ready.move_to_end(task.id, last=False)
 
     def _resolve(
-        self, task: _Task, outcome: Outcome, slot: _Slot | None = None, detail: object = None
+        self, task: Task, outcome: Outcome, slot: Slot | None = None, detail: object = None
     ) -> None:
-        self.tasks.pop(task.id, None)
-        if not task.resolved:
-            worker = slot.worker if slot else None
-            self._commands.append(ResolveTask(task.id, outcome, worker, detail))
+        if task.resolved:
+            return  # it ran out of its own time; this is only the end of its worker's grace
+        task.resolved = True
+        del self.tasks[task.id]
+        worker = slot.worker if slot else None
+        self._crew.commands.append(ResolveTask(task.id, outcome, worker, detail))
 
-    @staticmethod
-    def _take_task(slot: _Slot) -> _Task | None:
-        task, slot.task = slot.task, None
-        slot.task_due = math.inf
-        return task
-
-    # -- helpers ----------------------------------------------------------------------------------
-
-    def _live(self, worker: WorkerId) -> _Slot | None:
-        """Return the slot if ``worker`` is its current incarnation and its process exists."""
-        slot = self.slots[worker.slot]
-        if slot.worker != worker or slot.state in (SlotState.VACANT, SlotState.RETIRED):
-            return None
-        return slot
-
-    def _running(self, event: TaskProgressed | TaskEnded) -> _Slot | None:
-        """Return the slot if the event is about the very dispatch that it is busy with."""
-        slot = self._live(event.worker)
-        if slot is None or slot.task is None:
-            return None
-        if (slot.task.id, slot.task.attempt) != (event.task, event.attempt):
-            return None
-        return slot
-
-    def _move(self, slot: _Slot, state: SlotState, due_in: float, why: str) -> None:
-        assert state in _LEGAL[slot.state], (slot.worker, slot.state, state, list(self.story)[-8:])
-        self.story.append(Transition(self._now, slot.worker, slot.state.value, state.value, why))
-        if slot.state is SlotState.IDLE:
-            del self._idle[slot.worker.slot]
-        elif state is SlotState.IDLE:
-            self._idle[slot.worker.slot] = slot
-        slot.state = state
-        slot.state_due = self._now + due_in
-        self._arm(slot)
-
-    def _arm(self, slot: _Slot) -> None:
-        """Make sure that a heap entry comes due no later than the slot's deadline."""
-        if slot.due < slot.armed:
-            slot.armed = slot.due
-            heapq.heappush(self._deadlines, (slot.armed, slot.worker.slot))
+    def _empty_queue(self, outcome: Outcome) -> None:
+        while self.ready:
+            self._resolve(self.ready.popitem(last=False)[1], outcome)
 
     _HANDLERS: ClassVar[dict[type, Callable[[PoolCore, Any], None]]] = {
         TaskSubmitted: _on_task_submitted,
@@ -446,7 +303,7 @@ class PoolCore:
         ClockAdvanced: _on_clock_advanced,
         CloseRequested: _on_close_requested,
     }
-    _EXPIRED: ClassVar[dict[SlotState, Callable[[PoolCore, _Slot], None]]] = {
+    _EXPIRED: ClassVar[dict[SlotState, Callable[[PoolCore, Slot], None]]] = {
         SlotState.VACANT: _vacancy_over,
         SlotState.STARTING: _start_expired,
         SlotState.BUSY: _work_expired,

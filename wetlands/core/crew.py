@@ -1,0 +1,115 @@
+"""The workers of a pool: how the process of each slot starts, ends and is replaced."""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict, deque
+
+from wetlands.core.commands import Command, KillWorker, SpawnWorker, StopWorker
+from wetlands.core.deadlines import Deadlines
+from wetlands.core.events import TaskEnded, TaskProgressed, WorkerId
+from wetlands.core.policy import PoolConfig
+from wetlands.core.slot import LEGAL, Slot, SlotState, Transition
+
+
+class Crew:
+    """The slots of one pool. It knows nothing of the queue, and of a task only its deadlines."""
+
+    def __init__(self, config: PoolConfig) -> None:
+        self.config = config
+        self.slots = [Slot(index) for index in range(config.size)]
+        # Last in, first out: the warmest caches work most. (An `OrderedDict`, because the end
+        # of a plain dict is searched for past everything that was deleted there.)
+        self.idle: OrderedDict[int, Slot] = OrderedDict()
+        self.retired = 0
+        self.deadlines = Deadlines(config.size)
+        self.story: deque[Transition] = deque(maxlen=256)
+        self.now = 0.0
+        self.commands: list[Command] = []
+
+    def begin(self, now: float) -> None:
+        """Start a new step: commands are collected from here on."""
+        self.now, self.commands = now, []
+
+    def live(self, worker: WorkerId) -> Slot | None:
+        """Return the slot if ``worker`` is its current incarnation and its process exists."""
+        slot = self.slots[worker.slot]
+        if slot.worker != worker or slot.state in (SlotState.VACANT, SlotState.RETIRED):
+            return None
+        return slot
+
+    def busy_with(self, event: TaskProgressed | TaskEnded) -> Slot | None:
+        """Return the slot if the event is about the very dispatch that it is busy with."""
+        slot = self.live(event.worker)
+        if slot is None or slot.task is None:
+            return None
+        if (slot.task.id, slot.task.attempt) != (event.task, event.attempt):
+            return None
+        return slot
+
+    def spawn(self, slot: Slot) -> None:
+        """Start the next incarnation."""
+        slot.worker = WorkerId(slot.worker.slot, slot.worker.incarnation + 1)
+        slot.kills = 0
+        slot.blameless = False
+        slot.ready_at = math.inf
+        self.move(slot, SlotState.STARTING, self.config.startup_timeout, "spawn")
+        self.commands.append(SpawnWorker(slot.worker))
+
+    def stop(self, slot: Slot) -> None:
+        """Ask an idle worker to exit."""
+        slot.blameless = True
+        self.move(slot, SlotState.STOPPING, self.config.stop_grace, "closing")
+        self.commands.append(StopWorker(slot.worker))
+
+    def kill(self, slot: Slot, reason: str) -> None:
+        """Kill the worker, for the first time or once more."""
+        if slot.state is SlotState.KILLING:
+            slot.state_due = self.now + self.config.kill_retry
+            self.arm(slot)
+        else:
+            self._judge(slot)
+            self.move(slot, SlotState.KILLING, self.config.kill_retry, reason)
+        slot.kills += 1
+        self.commands.append(KillWorker(slot.worker, reason))
+
+    def vacate(self, slot: Slot, *, replace: bool) -> None:
+        """The process is gone: replace it, at once if nobody but its task was to blame."""
+        if slot.state is not SlotState.KILLING:
+            self._judge(slot)
+        slot.failures += not slot.blameless
+        if not replace:
+            self.retire(slot, "closing")
+        elif slot.failures > self.config.restart_limit:
+            self.retire(slot, "restart budget spent")
+        else:
+            pause = 0.0 if slot.blameless else self.config.backoff(slot.failures)
+            self.move(slot, SlotState.VACANT, pause, "exit")
+            if pause == 0.0:
+                self.spawn(slot)
+
+    def retire(self, slot: Slot, why: str) -> None:
+        """End the slot for good."""
+        self.move(slot, SlotState.RETIRED, math.inf, why)
+        self.retired += 1
+
+    def move(self, slot: Slot, state: SlotState, due_in: float, why: str) -> None:
+        """Change the state of a slot, and when that state has lasted too long."""
+        assert state in LEGAL[slot.state], (slot.worker, slot.state, state, list(self.story)[-8:])
+        self.story.append(Transition(self.now, slot.worker, slot.state.value, state.value, why))
+        if slot.state is SlotState.IDLE:
+            del self.idle[slot.worker.slot]
+        elif state is SlotState.IDLE:
+            self.idle[slot.worker.slot] = slot
+        slot.state = state
+        slot.state_due = self.now + due_in
+        self.arm(slot)
+
+    def arm(self, slot: Slot) -> None:
+        """Take note that a deadline of the slot may have moved earlier."""
+        self.deadlines.arm(slot.worker.slot, slot.due)
+
+    def _judge(self, slot: Slot) -> None:
+        """Forget old failures if the worker lived long; the time that it took to die is no life."""
+        if self.now - slot.ready_at >= self.config.stable_after:
+            slot.failures = 0

@@ -1,0 +1,105 @@
+"""The records of the pool: a slot, what it may become, and the task that it holds."""
+
+from __future__ import annotations
+
+import math
+from enum import Enum
+from typing import NamedTuple
+
+from wetlands.core.events import Outcome, WorkerId
+
+
+class SlotState(Enum):
+    """Where a slot is in its life; the picture is at the top of :mod:`wetlands.core.pool`."""
+
+    VACANT = "vacant"  #: no process; may be waiting out a backoff
+    STARTING = "starting"  #: spawned, no hello yet
+    IDLE = "idle"
+    BUSY = "busy"
+    STOPPING = "stopping"  #: asked to exit
+    KILLING = "killing"  #: killed, exit not seen yet
+    RETIRED = "retired"  #: final
+
+
+_V, _S, _I, _B, _P, _K, _R = SlotState
+LEGAL: dict[SlotState, frozenset[SlotState]] = {
+    _V: frozenset({_S, _R}),
+    _S: frozenset({_I, _K, _V, _R}),
+    _I: frozenset({_B, _P, _K, _V, _R}),
+    _B: frozenset({_I, _K, _V, _R}),
+    _P: frozenset({_K, _V, _R}),
+    _K: frozenset({_V, _R}),
+    _R: frozenset(),
+}
+
+
+class Transition(NamedTuple):
+    """One line of the pool's story."""
+
+    at: float
+    worker: WorkerId
+    before: str
+    after: str
+    why: str
+
+
+class Task:
+    """A task that is queued, or that a worker is at."""
+
+    __slots__ = (
+        "attempt",
+        "force_due",
+        "force_outcome",
+        "id",
+        "interrupted",
+        "limit_due",
+        "resolved",
+        "slot",
+        "timeout",
+    )
+
+    def __init__(self, task: int, timeout: float) -> None:
+        self.id = task
+        self.timeout = timeout
+        self.attempt = 0
+        self.slot: Slot | None = None  #: None while it is queued
+        self.interrupted: Outcome | None = None  #: the first reason why it was told to stop
+        self.resolved = False  #: once true nobody waits for it, though its worker may be at it
+        # Two deadlines, because neither may hide the other: a task that runs out of its own time
+        # after it was asked to stop must still be killed as early as the asker wanted.
+        self.limit_due = math.inf  #: the end of its own time
+        self.force_due = math.inf  #: the end of all patience: its worker is killed
+        self.force_outcome = Outcome.CANCELED  #: what to call that
+
+
+class Slot:
+    """A stable place for a worker, and the worker that is in it now."""
+
+    __slots__ = (
+        "blameless",
+        "failures",
+        "kills",
+        "ready_at",
+        "state",
+        "state_due",
+        "task",
+        "worker",
+    )
+
+    def __init__(self, index: int) -> None:
+        self.worker = WorkerId(index, 0)
+        self.state = SlotState.VACANT
+        self.state_due = math.inf  #: end of boot, backoff, stop or kill; of silence while BUSY
+        self.task: Task | None = None
+        self.failures = 0  #: deaths in a row that no task was to blame for
+        self.ready_at = math.inf
+        self.kills = 0
+        self.blameless = False  #: the worker's end is, or will be, no failure of the slot
+
+    @property
+    def due(self) -> float:
+        """When something must be done about this slot if nothing happens before."""
+        task = self.task
+        if task is None:
+            return self.state_due
+        return min(self.state_due, task.limit_due, task.force_due)
