@@ -1,0 +1,137 @@
+"""Recipes from the files that projects have.
+
+A file in a format of the installer is handed to it as it is: requirement files know nested files,
+constraints, hashes, markers, options and paths, and reading them halfway would silently install
+something else. We read them only as far as the key needs: which lines decide the outcome. Of
+``environment.yml`` the pip part and python are taken; Conda packages in it are kept as such.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from wetlands.environments import entries
+from wetlands.environments.local_sources import ConfigFile
+from wetlands.environments.project_files import read_lock_file, read_project
+from wetlands.environments.python_request import parse_python
+from wetlands.environments.recipe import Commands, Recipe, parse_commands
+from wetlands.environments.requirement_files import read_requirements, scan_lines
+from wetlands.errors import ConfigurationError
+
+SUPPORTED = "requirements.txt, pyproject.toml, pylock.toml, environment.yml"
+
+
+def read_config(
+    path: str | os.PathLike[str],
+    *,
+    optional_dependencies: Sequence[str] | None = None,
+    install_project: bool = False,
+    commands: Commands | None = None,
+) -> Recipe:
+    """Return the recipe that a file describes.
+
+    Args:
+        path: A requirements file (any ``.txt`` or ``.in``), ``pyproject.toml``, ``pylock.toml``,
+            ``pylock.<name>.toml`` or ``environment.yml`` (any ``.yml`` or ``.yaml``).
+        optional_dependencies: Extras or dependency groups of a ``pyproject.toml``.
+        install_project: Install the project of a ``pyproject.toml`` too, not only what it needs.
+        commands: Shell lines to run in the environment after installation.
+
+    Raises:
+        ConfigurationError: There is no such file, its kind is unknown, or its content is wrong.
+    """
+    file = _check_path(path)
+    wanted = tuple(sorted(set(entries.strings(optional_dependencies, "optional_dependencies"))))
+    kind = _kind(file)
+    if kind != "project" and (wanted or install_project):
+        raise ConfigurationError(
+            f"{file.name} has no optional dependencies and is no project: optional_dependencies "
+            "and install_project go with a pyproject.toml"
+        )
+    if kind == "project":
+        recipe = read_project(file, wanted, install_project)
+    elif kind == "lock":
+        recipe = read_lock_file(file)
+    elif kind == "requirements":
+        recipe = Recipe(config=read_requirements(file))
+    else:
+        recipe = _read_environment(file)
+    return replace(recipe, commands=parse_commands(commands))
+
+
+def _check_path(path: object) -> Path:
+    if not isinstance(path, (str, os.PathLike)):
+        raise ConfigurationError(f"a config file is given by its path, not {type(path).__name__}")
+    file = Path(os.fsdecode(path)).expanduser().absolute()
+    if not file.is_file():
+        raise ConfigurationError(f"there is no config file {str(file)!r}")
+    return file
+
+
+def _kind(file: Path) -> str:
+    if file.name == "pyproject.toml":
+        return "project"
+    if file.name == "pylock.toml" or (file.name.startswith("pylock.") and file.suffix == ".toml"):
+        return "lock"
+    if file.suffix in (".txt", ".in"):
+        return "requirements"
+    if file.suffix in (".yml", ".yaml") and not file.stem.endswith("conda-lock"):
+        return "environment"
+    raise ConfigurationError(
+        f"{file.name} is no config file that can be read: the supported ones are {SUPPORTED}"
+    )
+
+
+def _read_environment(file: Path) -> Recipe:
+    content = _load_yaml(file)
+    conda, pip = _split(entries.items(content.get("dependencies"), f"{file.name}: dependencies"))
+    python, packages = entries.split_conda(conda, f"{file.name}: dependencies")
+    return Recipe(
+        python=parse_python(python or None),
+        conda=packages,
+        channels=tuple(entries.strings(content.get("channels"), f"{file.name}: channels")),
+        config=_pip_part(file, entries.strings(pip, f"{file.name}: pip")),
+    )
+
+
+def _load_yaml(file: Path) -> Mapping[str, Any]:
+    import yaml
+
+    try:
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{str(file)!r} is no valid YAML: {error}") from error
+    if not isinstance(content, Mapping) or "dependencies" not in content:
+        raise ConfigurationError(f"{str(file)!r} has no 'dependencies' list")
+    return content
+
+
+def _split(listed: Sequence[Any]) -> tuple[list[Any], list[Any]]:
+    conda: list[Any] = []
+    pip: list[Any] = []
+    for entry in listed:
+        if isinstance(entry, Mapping) and set(entry) == {"pip"}:
+            pip.extend(entries.items(entry["pip"], "dependencies: pip"))
+        else:
+            conda.append(entry)
+    return conda, pip
+
+
+def _pip_part(file: Path, lines: Sequence[str]) -> ConfigFile | None:
+    """Return the pip lines as the requirements file that they would be beside the YAML file."""
+    if not lines:
+        return None
+    content, folders = scan_lines(lines, file.parent)
+    hashed = any("--hash" in line for line in content)
+    return ConfigFile(
+        "requirements",
+        str(file),
+        content=tuple(content),
+        hashed=hashed,
+        folders=tuple(folders),
+        inline=tuple(lines),
+    )

@@ -1,0 +1,206 @@
+"""What a Python is, asked of itself.
+
+The question is a script of the standard library that every Python from 3.6 on can read. It runs
+isolated (``-I``), so that neither the host's ``PYTHON*`` variables nor a file in the current
+folder answers in its place. Answers are kept on disk, by path, time of change and size of the
+executable: they don't change until it does, and asking costs a process each. Only the Python's own
+pyzmq can come and go meanwhile, and is looked up in its folders every time, without importing it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from wetlands.environments.disk import read_json, write_json
+from wetlands.errors import ConfigurationError, ProvisioningError
+
+TIMEOUT = 30.0
+CACHE_VERSION = 1
+
+_MARK = "wetlands-probe:"
+_SCRIPT = """
+import json, os, pickle, platform, sys, sysconfig
+config = sysconfig.get_config_var
+name = sys.implementation.name
+tag = {"cpython": "cp", "pypy": "pp"}.get(name, name)
+free = "t" if config("Py_GIL_DISABLED") else ""
+musl = "musl" in str(config("SOABI")) + str(config("HOST_GNU_TYPE"))
+print("MARK" + json.dumps({
+    "prefix": sys.prefix, "base_prefix": sys.base_prefix,
+    "base_executable": getattr(sys, "_base_executable", None) or sys.executable,
+    "version": list(sys.version_info[:3]), "implementation": platform.python_implementation(),
+    "abi": "%s%d%d%s" % (tag, sys.version_info[0], sys.version_info[1], free),
+    "platform": sysconfig.get_platform().replace("-", "_").replace(".", "_"),
+    "libc": ("musl" if musl else "gnu") if sys.platform.startswith("linux") else "",
+    "pickle_protocol": pickle.HIGHEST_PROTOCOL,
+    "path": [entry for entry in sys.path if os.path.isdir(entry)],
+}))
+""".replace("MARK", _MARK)
+
+_PYZMQ = re.compile(r"pyzmq-([^-]+)(?:-[^/]*)?\.(?:dist|egg)-info", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Interpreter:
+    """A Python that can be started.
+
+    Attributes:
+        executable: Absolute, as it is to be started: a venv's link is never resolved, because it is
+            what makes the venv.
+        prefix: Its ``sys.prefix``.
+        version: Major, minor and micro.
+        implementation: For example ``"CPython"``.
+        abi: For example ``"cp310"``, or ``"cp313t"`` for a free-threaded build.
+        platform: For example ``"linux_x86_64"``.
+        pickle_protocol: The highest that it knows.
+        pyzmq: The version of its own pyzmq, None when it has none.
+        base_executable: The Python that it was made from; the same for one that is no venv.
+        virtual: Whether it belongs to a venv.
+        libc: ``"gnu"`` or ``"musl"`` on Linux.
+    """
+
+    executable: Path
+    prefix: Path
+    version: tuple[int, int, int]
+    implementation: str
+    abi: str
+    platform: str
+    pickle_protocol: int
+    pyzmq: str | None
+    base_executable: Path | None = None
+    virtual: bool = False
+    libc: str = ""
+
+    def describe(self) -> str:
+        """Return its version and where it is, for a person."""
+        return f"{self.implementation} {'.'.join(map(str, self.version))} ({self.executable})"
+
+
+def probe(executable: str | os.PathLike[str], *, cache: Path | None = None) -> Interpreter:
+    """Start a Python and return what it says about itself.
+
+    Args:
+        executable: Its path.
+        cache: Where answers are kept on disk, if anywhere.
+
+    Raises:
+        ConfigurationError: There is no such file, or it is no Python from 3.6 on.
+    """
+    path = Path(os.path.abspath(executable))
+    try:
+        fingerprint = fingerprint_of(path)
+    except OSError as error:
+        raise ConfigurationError(f"there is no Python at {str(path)!r}: {error.strerror}") from None
+    answer = _recall(cache, path, fingerprint)
+    if answer is None:
+        answer = _ask(path)
+        _remember(cache, path, {**answer, "fingerprint": fingerprint})
+    return _interpreter(path, answer)
+
+
+def fingerprint_of(path: Path) -> list[int]:
+    """Return what changes when an executable, or what it links to, is replaced."""
+    status = os.stat(path)
+    return [status.st_mtime_ns, status.st_size]
+
+
+def _ask(path: Path) -> dict[str, Any]:
+    command = [str(path), "-I", "-c", _SCRIPT]
+    # PYTHON* is shut out by -I; what remains would only matter to the launcher of a macOS
+    # framework.
+    environment = {k: v for k, v in os.environ.items() if k != "__PYVENV_LAUNCHER__"}
+    try:
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=TIMEOUT,
+            env=environment, check=False, creationflags=NO_WINDOW,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        raise _unusable(path, f"it did not answer within {TIMEOUT:.0f} s") from None
+    except OSError as error:
+        raise _unusable(path, error.strerror or str(error)) from error
+    output = done.stdout.decode("utf-8", "replace")
+    _, mark, answer = output.rpartition(_MARK)
+    if done.returncode or not mark:
+        said = (done.stderr.decode("utf-8", "replace") or output).strip()
+        raise _unusable(path, f"exit status {done.returncode}, it printed: {said[-500:]!r}")
+    parsed: dict[str, Any] = json.loads(answer)
+    return parsed
+
+
+# A host without a console must not make one flash up for every tool that it runs.
+if sys.platform == "win32":
+    NO_WINDOW = subprocess.CREATE_NO_WINDOW
+else:
+    NO_WINDOW = 0
+
+
+def _unusable(path: Path, reason: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"{str(path)!r} can't be used as a Python (3.6 or newer): {reason}; give the path of a "
+        "Python executable, or of an environment that has one"
+    )
+
+
+def _interpreter(path: Path, answer: Mapping[str, Any]) -> Interpreter:
+    major, minor, micro = answer["version"]
+    return Interpreter(
+        executable=path,
+        prefix=Path(answer["prefix"]),
+        version=(major, minor, micro),
+        implementation=answer["implementation"],
+        abi=answer["abi"],
+        platform=answer["platform"],
+        pickle_protocol=answer["pickle_protocol"],
+        pyzmq=find_pyzmq(answer["path"]),
+        base_executable=Path(answer["base_executable"]),
+        virtual=answer["prefix"] != answer["base_prefix"],
+        libc=answer["libc"],
+    )
+
+
+def find_pyzmq(folders: Iterable[str | os.PathLike[str]]) -> str | None:
+    """Return the version of the first pyzmq installed in one of the folders."""
+    for folder in folders:
+        try:
+            names = os.listdir(folder)
+        except OSError:
+            continue
+        for name in names:
+            if found := _PYZMQ.fullmatch(name):
+                return found[1]
+    return None
+
+
+# -- answers on disk: each in a file of its own, so that processes never wait for one another
+# -------
+
+
+def _cache_file(cache: Path, path: Path) -> Path:
+    import hashlib
+
+    return cache / f"{hashlib.sha256(str(path).encode()).hexdigest()[:20]}.json"
+
+
+def _recall(cache: Path | None, path: Path, fingerprint: list[int]) -> dict[str, Any] | None:
+    record = read_json(_cache_file(cache, path)) if cache else None
+    current = record is not None and record.get("cache_version") == CACHE_VERSION
+    return record if record and current and record.get("fingerprint") == fingerprint else None
+
+
+def _remember(cache: Path | None, path: Path, answer: dict[str, Any]) -> None:
+    if cache is None:
+        return
+    record = {**answer, "cache_version": CACHE_VERSION, "executable": str(path)}
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        write_json(_cache_file(cache, path), record)
+    except (OSError, ProvisioningError):
+        pass  # a cache that can't be written costs time, nothing else

@@ -1,0 +1,189 @@
+"""What an environment is made of, as the user asked for it.
+
+A `Recipe` is plain data in canonical form: two spellings of one wish are equal, so the order of a
+list, spaces in a requirement or ``"3.10"`` against ``"==3.10.*"`` never make another environment.
+Parsing touches nothing outside its argument; what lies on disk (local packages, config files)
+enters in `identity`, from which the key is computed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypedDict
+
+from wetlands.environments import entries
+from wetlands.environments.local_sources import ConfigFile, LocalPackage
+from wetlands.environments.masking import mask
+from wetlands.environments.python_request import parse_python
+from wetlands.errors import ConfigurationError
+
+# Enters every key: raise it when the same recipe must give another prefix than before.
+LAYOUT = 1
+
+Commands = Sequence[str] | Mapping[str, Sequence[str]]
+
+
+class Dependency(TypedDict, total=False):
+    """A requirement with options.
+
+    ``name`` is a PEP 508 requirement, ``platforms`` the only ones where it is wanted
+    (``"linux-64"``, ``"osx-arm64"``, ``"win-64"``, ...), ``optional`` skips it silently elsewhere,
+    and ``dependencies=False`` installs it without what it depends on.
+    """
+
+    name: str
+    platforms: Sequence[str]
+    optional: bool
+    dependencies: bool
+
+
+class Local(TypedDict, total=False):
+    """A package in a folder of this machine; ``editable`` (the default) installs a link to it."""
+
+    name: str
+    path: str | os.PathLike[str]
+    editable: bool
+
+
+class Dependencies(TypedDict, total=False):
+    """What ``create()`` takes: every key may be left out."""
+
+    python: str
+    pip: Sequence[str | Dependency]
+    local: Sequence[Local]
+    conda: Sequence[str | Dependency]
+    channels: Sequence[str]
+
+
+KEYS = tuple(sorted(Dependencies.__annotations__))
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides what lies in a prefix.
+
+    Attributes:
+        python: Canonical version specifier; empty when any Python will do.
+        pip: Requirements, sorted; ``no_deps`` those to install without their dependencies.
+        local: Packages from folders of this machine.
+        conda: Conda packages, python and pip themselves left out.
+        channels: Conda channels, in order of priority.
+        commands: Shell lines to run in the environment after installation.
+        config: A file that is handed to the installer as it is.
+    """
+
+    python: str = ""
+    pip: tuple[str, ...] = ()
+    no_deps: tuple[str, ...] = ()
+    local: tuple[LocalPackage, ...] = ()
+    conda: tuple[str, ...] = ()
+    channels: tuple[str, ...] = ()
+    commands: tuple[str, ...] = ()
+    config: ConfigFile | None = field(default=None)
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to install."""
+        return not (self.pip or self.no_deps or self.local or self.config)
+
+
+def parse_recipe(
+    dependencies: Mapping[str, Any] | None, commands: Commands | None = None
+) -> Recipe:
+    """Check what the user wrote and bring it into canonical form.
+
+    Raises:
+        ConfigurationError: A key, a type or an entry is wrong; names it and what to write.
+    """
+    given = _check_mapping(dependencies)
+    pip, no_deps = entries.parse_pip(given.get("pip"))
+    python, conda = entries.split_conda(given.get("conda"), "dependencies['conda']")
+    request = parse_python(given.get("python")) or parse_python(python or None)
+    return Recipe(
+        python=request,
+        pip=pip,
+        no_deps=no_deps,
+        local=entries.parse_local(given.get("local")),
+        conda=conda,
+        channels=tuple(entries.strings(given.get("channels"), "dependencies['channels']")),
+        commands=parse_commands(commands),
+    )
+
+
+def _check_mapping(dependencies: object) -> Mapping[str, Any]:
+    if dependencies is None:
+        return {}
+    if not isinstance(dependencies, Mapping):
+        raise ConfigurationError(
+            f"dependencies must be a dict such as {{'python': '3.11', 'pip': ['numpy']}}, "
+            f"not {type(dependencies).__name__}"
+        )
+    for key in dependencies:
+        if key not in KEYS:
+            raise ConfigurationError(
+                f"dependencies has the unknown key {key!r}: the keys are {', '.join(KEYS)}"
+            )
+    return dependencies
+
+
+def parse_commands(commands: Commands | None) -> tuple[str, ...]:
+    """Return the shell lines that apply to this operating system, those for all first."""
+    label = "additional_install_commands"
+    if not isinstance(commands, Mapping):
+        return tuple(entries.strings(commands, label))
+    systems = {"linux": "linux", "darwin": "mac", "win32": "windows"}
+    if unknown := set(commands) - {"all", *systems.values()}:
+        raise ConfigurationError(
+            f"{label} has the unknown key {sorted(map(str, unknown))[0]!r}: "
+            "the keys are all, linux, mac, windows"
+        )
+    lines = {key: entries.strings(value, f"{label}[{key!r}]") for key, value in commands.items()}
+    return (*lines.get("all", ()), *lines.get(systems.get(sys.platform, "linux"), ()))
+
+
+def identity(recipe: Recipe) -> dict[str, Any]:
+    """Return what makes this recipe itself, as JSON values without credentials.
+
+    Reads local packages and config files: their content is a part of it, where they lie is not,
+    except for an editable package, which is a link to its folder.
+    """
+    description: dict[str, Any] = {
+        "layout": LAYOUT,
+        "platform": f"{sys.platform}-{platform.machine().lower()}",
+        "python": recipe.python,
+        "pip": recipe.pip,
+        "pip without dependencies": recipe.no_deps,
+        "local": [package.identity() for package in recipe.local],
+        "conda": recipe.conda,
+        "channels": recipe.channels,
+        "commands": recipe.commands,
+        "config": recipe.config.identity() if recipe.config else None,
+    }
+    masked: dict[str, Any] = json.loads(mask(json.dumps(description)))
+    return masked
+
+
+def key_of(description: Mapping[str, Any]) -> str:
+    """Return the key of an identity: 16 hexadecimal digits."""
+    canonical = json.dumps(description, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """Return one line for each part in which two identities differ."""
+    parts = sorted({*old, *new})
+    return [
+        f"{part}: {_show(old.get(part))} -> {_show(new.get(part))}"
+        for part in parts
+        if old.get(part) != new.get(part)
+    ]
+
+
+def _show(value: object) -> str:
+    return json.dumps(value) if value else "(none)"

@@ -1,0 +1,112 @@
+"""How uv is run: its own binary, with an environment that is built, not inherited.
+
+Inherited variables would let the shell that the host was started from decide what lies in an
+environment (an active venv, a Python to prefer, a constraint). What is passed on is how to reach
+packages: indexes, credentials, certificates, proxies, the cache. Everything else of uv's is
+dropped; a configuration file counts if it is the user's, not the current folder's.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from wetlands.environments import package_index, tools
+from wetlands.environments.probing import NO_WINDOW
+from wetlands.errors import ProvisioningError
+
+_DROPPED_PREFIXES = ("PYTHON", "PIP_", "CONDA_", "UV_", "VIRTUAL_ENV", "__PYVENV_")
+
+_KEPT = frozenset([
+    *package_index.UV_INDEX_VARIABLES,
+    "UV_INDEX_STRATEGY", "UV_KEYRING_PROVIDER", "UV_CREDENTIALS_DIR", "UV_INSECURE_HOST",
+    "UV_NATIVE_TLS", "UV_SYSTEM_CERTS", "UV_OFFLINE", "UV_EXCLUDE_NEWER", "UV_TORCH_BACKEND",
+    "UV_CACHE_DIR", "UV_NO_CACHE", "UV_LINK_MODE", "UV_HTTP_TIMEOUT", "UV_REQUEST_TIMEOUT",
+    "UV_HTTP_RETRIES", "UV_HTTP_PROXY", "UV_HTTPS_PROXY", "UV_ALL_PROXY", "UV_NO_PROXY",
+    "UV_CONCURRENT_BUILDS", "UV_CONCURRENT_DOWNLOADS", "UV_CONCURRENT_INSTALLS",
+    "UV_PYTHON_INSTALL_DIR", "UV_GITHUB_TOKEN",
+])  # fmt: skip
+
+
+def binary() -> str:
+    """Return the absolute path of uv's binary.
+
+    Raises:
+        ProvisioningError: The package ``uv`` is installed without it.
+    """
+    from uv import find_uv_bin
+
+    try:
+        return os.path.abspath(find_uv_bin())
+    except FileNotFoundError as error:
+        raise ProvisioningError(
+            "uv's binary is missing: reinstall it with `pip install --force-reinstall uv`"
+        ) from error
+
+
+def version() -> str:
+    """Return the version of the uv that is installed with the host."""
+    from importlib import metadata
+
+    return metadata.version("uv")
+
+
+def environment(environ: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return the environment that uv is given."""
+    given = os.environ if environ is None else environ
+    kept = {name: value for name, value in given.items() if _passed_on(name)}
+    config = package_index.uv_config_file(given)
+    if config is not None:
+        kept["UV_CONFIG_FILE"] = str(config)
+    else:
+        kept["UV_NO_CONFIG"] = "1"
+        if not any(given.get(name) for name in package_index.UV_INDEX_VARIABLES):
+            kept.update(package_index.translate_pip(given))
+    return {**kept, "UV_PYTHON_DOWNLOADS": "never", "UV_NO_PROGRESS": "1", "NO_COLOR": "1"}
+
+
+def _passed_on(name: str) -> bool:
+    # UV_INDEX_<NAME>_USERNAME and _PASSWORD are the credentials of a named index.
+    if name in _KEPT or (
+        name.startswith("UV_INDEX_") and name.endswith(("_USERNAME", "_PASSWORD"))
+    ):
+        return True
+    return not name.startswith(_DROPPED_PREFIXES)
+
+
+def run(
+    arguments: Sequence[str],
+    *,
+    cwd: Path,
+    on_line: Callable[[str], None],
+    purpose: str,
+    pass_fds: Sequence[int] = (),
+) -> list[str]:
+    """Run uv to its end and return the lines that it wrote about its work.
+
+    Raises:
+        EnvironmentBuildError: It failed; carries all that it said.
+    """
+    return tools.run(
+        [binary(), *arguments],
+        env=environment(),
+        cwd=cwd,
+        on_line=on_line,
+        purpose=purpose,
+        pass_fds=pass_fds,
+    )
+
+
+def query(arguments: Sequence[str], *, timeout: float = 20.0, **variables: str) -> str | None:
+    """Return what uv prints for a question, or None when it has no answer."""
+    try:
+        done = subprocess.run(
+            [binary(), *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL, env={**environment(), **variables}, encoding="utf-8",
+            errors="replace", timeout=timeout, check=False, creationflags=NO_WINDOW,
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError, ProvisioningError):
+        return None
+    return done.stdout if done.returncode == 0 else None
