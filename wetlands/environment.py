@@ -1,0 +1,485 @@
+"""An environment: packages on disk, and workers that run functions with them."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import pickle
+import subprocess
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from wetlands import activation
+from wetlands.activation import Commands
+from wetlands.core.policy import PoolConfig
+from wetlands.environments.interpreters import Interpreter
+from wetlands.environments.registry import Prefix, Registry
+from wetlands.errors import ConfigurationError, NotLaunchedError, PoolClosedError
+from wetlands.mapping import MapIterator
+from wetlands.proxy import ModuleProxy
+from wetlands.runtime.launcher import WorkerPlan, base_environ, same_minor
+from wetlands.runtime.pool import Pool
+from wetlands.target import (
+    Target,
+    TargetLike,
+    encode_arguments,
+    find_functions,
+    find_script,
+    find_target,
+)
+from wetlands.task import Task, seconds
+
+logger = logging.getLogger(__name__)
+
+WorkerEnv = Callable[[int], Mapping[str, str]]
+
+#: How long running tasks may go on at `exit()`, in seconds.
+EXIT_GRACE = 2.0
+
+
+class Environment:
+    """Runs functions in a dedicated environment, on a pool of worker processes.
+
+    Made by `EnvironmentManager`. Safe to use from any thread. As a context manager it exits its
+    workers at the end.
+    """
+
+    def __init__(
+        self, prefix: Prefix, registry: Registry, *, on_exit: Callable[[Environment], None]
+    ) -> None:
+        self._prefix = prefix
+        self._registry = registry
+        self._on_exit = on_exit
+        self._lock = threading.Lock()
+        self._pool: Pool | None = None
+        self._was_launched = False
+        self._max_workers = 0
+        self._environ: dict[str, str] | None = None
+
+    def __repr__(self) -> str:
+        workers = f", {self.worker_count} workers" if self.launched() else ""
+        return f"<Environment {self.name!r} at {self.path}{workers}>"
+
+    # -- what it is -------------------------------------------------------------------------------
+
+    @property
+    def name(self) -> str:
+        """The name that it was created or loaded under."""
+        return self._prefix.name
+
+    @property
+    def path(self) -> Path:
+        """The folder in which its Python and packages lie."""
+        return self._prefix.path
+
+    @property
+    def interpreter(self) -> Interpreter:
+        """Its Python."""
+        return self._prefix.interpreter
+
+    @property
+    def worker_count(self) -> int:
+        """How many workers are up at this moment."""
+        pool = self._pool
+        return 0 if pool is None else pool.alive()
+
+    def launched(self) -> bool:
+        """Whether it has workers: `launch()` was called, and `exit()` not since."""
+        return self._pool is not None
+
+    # -- workers ----------------------------------------------------------------------------------
+
+    def launch(
+        self,
+        additional_activate_commands: Commands | None = None,
+        *,
+        max_workers: int = 1,
+        worker_env: WorkerEnv | None = None,
+        worker_timeout: float | None = None,
+        startup_timeout: float = 60.0,
+    ) -> None:
+        """Start the workers, in parallel, and wait until all are ready.
+
+        Does nothing if they are running already. A worker that dies later, busy or idle, is
+        replaced by one started the same way.
+
+        Args:
+            additional_activate_commands: Shell commands that run once, before the workers start;
+                what they export is part of the workers' environment variables.
+            max_workers: How many workers, which is how many tasks run at the same time.
+            worker_env: Called with each worker's number (0 to ``max_workers - 1``); returns
+                environment variables for it. PYTHONPATH, too, is honoured.
+            worker_timeout: Seconds of silence after which a running task is taken for hung: it
+                fails, and its worker is replaced. Progress, outputs and log records of the task
+                count as signs of life. None: never.
+            startup_timeout: Seconds that a worker has to get ready.
+
+        Raises:
+            ConfigurationError: An option can't be right.
+            WorkerStartError: A worker did not start; its stderr is part of the error.
+            EnvironmentBuildError: pyzmq could not be provided for this Python.
+        """
+        size = _count(max_workers)
+        config = PoolConfig(
+            size=size,
+            startup_timeout=_positive("startup_timeout", startup_timeout),
+            worker_timeout=_positive("worker_timeout", worker_timeout),
+        )
+        commands = activation.for_this_system(additional_activate_commands)
+        with self._lock:
+            if self._pool is not None:
+                return
+            plan = self._plan(size, worker_env, commands)
+            pool = Pool(plan, config)
+            pool.open()
+            self._pool, self._was_launched, self._max_workers = pool, True, size
+
+    def exit(self, grace: float = EXIT_GRACE) -> None:
+        """End the workers; return when none is left, in bounded time. Never fails a second time.
+
+        Queued tasks fail, saying so. Running ones are asked to stop; workers whose task is still
+        running after ``grace`` seconds are killed, and the task fails.
+        """
+        limit = seconds("grace", grace)
+        with self._lock:
+            pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.close(limit)
+        self._on_exit(self)
+
+    def __enter__(self) -> Environment:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.exit()
+
+    # -- tasks ------------------------------------------------------------------------------------
+
+    def submit(
+        self,
+        target: TargetLike,
+        function: str | None = None,
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+        *,
+        start: bool = True,
+        timeout: float | None = None,
+    ) -> Task[Any]:
+        """Call a function in a worker; return the task at once.
+
+        Args:
+            target: The path of a Python file, the name of a module that is installed in the
+                environment, or a callable.
+            function: The name of the function in the file or module. Leave it out for a callable.
+            args: Positional arguments.
+            kwargs: Keyword arguments. A function with a parameter named ``task`` gets a
+                `RemoteTaskHandle` for it, unless one is given here.
+            start: Whether to queue the task now; if not, ``task.start()`` does.
+            timeout: Seconds that the task may run; then it fails, is asked to stop, and if it
+                does not within a second, its worker is replaced. None: no limit.
+
+        Raises:
+            NotLaunchedError, PoolClosedError, PoolBrokenError: There are no workers.
+            ConfigurationError: The target or an option can't be right.
+            SerializationError: An argument or the callable can't be sent; it is named.
+        """
+        pool = self._open_pool()
+        limit = _positive("timeout", timeout)
+        found = find_target(target, function, pool.codec, self._place())
+        frame = encode_arguments(pool.codec, args, kwargs, found.label)
+        return self._submit(pool, found, frame, limit, start)
+
+    def submit_script(
+        self,
+        path: str | os.PathLike[str],
+        args: Sequence[str] = (),
+        run_name: str = "__main__",
+        *,
+        start: bool = True,
+        timeout: float | None = None,
+    ) -> Task[None]:
+        """Run a Python file as a program in a worker; return the task at once.
+
+        Args:
+            path: The file.
+            args: What it finds in ``sys.argv[1:]``.
+            run_name: What it finds in ``__name__``.
+            start: Whether to queue the task now.
+            timeout: As for `submit`.
+
+        Raises:
+            NotLaunchedError, PoolClosedError, PoolBrokenError: There are no workers.
+            ConfigurationError: There is no such file, or an option can't be right.
+        """
+        pool = self._open_pool()
+        limit = _positive("timeout", timeout)
+        found = find_script(path, args, run_name)
+        return self._submit(pool, found, b"", limit, start)
+
+    def map(
+        self,
+        target: TargetLike,
+        function: str | Iterable[Any] | None = None,
+        iterable: Iterable[Any] | None = None,
+        *,
+        timeout: float | None = None,
+        ordered: bool = True,
+    ) -> Iterator[Any]:
+        """Call a function with each item, on all workers; iterate over the results.
+
+        Items are submitted at once, as many as make a reasonable window; the rest follows as
+        results are taken, hence an endless iterable is fine. Closing the iterator, or dropping it,
+        cancels what has not been yielded; so does an item that fails.
+
+        Args:
+            target: As for `submit`. With a callable, the iterable comes second.
+            function: As for `submit`.
+            iterable: The items; each is the function's only argument.
+            timeout: Seconds to wait for the next result at most. None: no limit.
+            ordered: Whether results come in the order of the items, or as they are ready.
+
+        Raises:
+            ExecutionException: From the iterator, in place of the result of an item that failed.
+            concurrent.futures.CancelledError: Likewise, of one that was canceled.
+            TimeoutError: Likewise, when no result came in time.
+        """
+        pool = self._open_pool()
+        found, items = self._mapped(pool, target, function, iterable)
+        limit = _positive("timeout", timeout)
+
+        def submit(item: Any) -> tuple[Task[Any], int]:
+            frame = encode_arguments(pool.codec, (item,), None, found.label)
+            return self._submit(pool, found, frame, math.inf, True), len(frame)
+
+        return MapIterator(
+            submit,
+            items,
+            minimum=2 * self._max_workers,
+            timeout=None if limit == math.inf else limit,
+            ordered=ordered,
+        )
+
+    def map_tasks(
+        self,
+        target: TargetLike,
+        function: str | Iterable[Any] | None = None,
+        iterable: Iterable[Any] | None = None,
+    ) -> list[Task[Any]]:
+        """Submit a function for each item; return the tasks, in the order of the items.
+
+        If an item can't be sent, the tasks submitted before it are canceled.
+
+        Raises:
+            As `submit`.
+        """
+        pool = self._open_pool()
+        found, items = self._mapped(pool, target, function, iterable)
+        tasks: list[Task[Any]] = []
+        try:
+            for item in items:
+                frame = encode_arguments(pool.codec, (item,), None, found.label)
+                tasks.append(self._submit(pool, found, frame, math.inf, True))
+        except BaseException:
+            for task in tasks:
+                task.cancel()
+            raise
+        return tasks
+
+    def execute(
+        self,
+        target: TargetLike,
+        function: str | None = None,
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """Call a function in a worker, wait, and return its result.
+
+        Raises:
+            ExecutionException: It failed. Otherwise as `submit`.
+        """
+        return _result(self.submit(target, function, args, kwargs))
+
+    def run_script(
+        self, path: str | os.PathLike[str], args: Sequence[str] = (), run_name: str = "__main__"
+    ) -> None:
+        """Run a Python file as a program in a worker and wait for its end.
+
+        Raises:
+            ExecutionException: It failed. Otherwise as `submit_script`.
+        """
+        _result(self.submit_script(path, args, run_name))
+
+    def import_module(self, module: str | os.PathLike[str]) -> Any:
+        """Return an object whose methods are the functions of a file or module.
+
+        Each call runs in a worker and returns the result. The host never imports the module.
+
+        Raises:
+            ExecutionException: The module can't be imported there.
+        """
+        pool = self._open_pool()
+        names = _result(self._submit(pool, find_functions(module), b"", math.inf, True))
+        return ModuleProxy(module, names, self.execute)
+
+    # -- packages and programs --------------------------------------------------------------------
+
+    def install(
+        self, dependencies: Mapping[str, Any], additional_install_commands: Commands | None = None
+    ) -> list[str]:
+        """Install further packages; return what the installer said, line by line.
+
+        Workers that run already keep what they have imported.
+
+        Raises:
+            EnvironmentBuildError: Installing failed.
+        """
+        lines = self._registry.install(self._prefix, dependencies)
+        if additional_install_commands:
+            process = self.execute_commands(
+                additional_install_commands, popen_kwargs={"stdout": subprocess.PIPE}
+            )
+            lines += process.communicate()[0].decode(errors="replace").splitlines()
+        return lines
+
+    def execute_commands(
+        self,
+        commands: Commands,
+        additional_activate_commands: Commands | None = None,
+        popen_kwargs: Mapping[str, Any] | None = None,
+        wait: bool = False,
+    ) -> subprocess.Popen[Any]:
+        """Run shell commands with the environment's programs first on PATH.
+
+        Args:
+            commands: A list of commands, or lists for "all", "linux", "mac" and "windows".
+            additional_activate_commands: Commands to run before, in the same shell.
+            popen_kwargs: Options of `subprocess.Popen`.
+            wait: Whether to wait for their end.
+
+        Returns:
+            The shell's process; the first command that fails ends it.
+
+        Raises:
+            ConfigurationError: The commands are no lists of strings.
+        """
+        lines = activation.for_this_system(additional_activate_commands)
+        lines += activation.for_this_system(commands)
+        options: dict[str, Any] = {"env": self._base_environ(), **(popen_kwargs or {})}
+        process = subprocess.Popen([*activation.shell(), "\n".join(["set -e", *lines])], **options)
+        if wait:
+            process.wait()
+        return process
+
+    def delete(self) -> None:
+        """Exit the workers and remove the environment from disk.
+
+        Raises:
+            EnvironmentInUseError: Another process runs workers in it.
+            ProvisioningError: It was not created here, but loaded.
+        """
+        self.exit()
+        self._registry.delete(self._prefix)
+
+    # -- helpers ----------------------------------------------------------------------------------
+
+    def _open_pool(self) -> Pool:
+        pool = self._pool
+        if pool is None:
+            if self._was_launched:
+                raise PoolClosedError(f"Environment {self.name!r} was exited: launch() it again.")
+            raise NotLaunchedError(f"Environment {self.name!r} has no workers: launch() it first.")
+        pool.check_open()
+        return pool
+
+    def _submit(
+        self, pool: Pool, target: Target, arguments: bytes, timeout: float, start: bool
+    ) -> Task[Any]:
+        task = pool.new_task(target.call, (*target.frames, arguments), timeout, target.label)
+        return task.start() if start else task
+
+    def _mapped(
+        self,
+        pool: Pool,
+        target: TargetLike,
+        function: str | Iterable[Any] | None,
+        iterable: Iterable[Any] | None,
+    ) -> tuple[Target, Iterable[Any]]:
+        name: Any = function
+        if callable(target) and not isinstance(target, str) and iterable is None:
+            name, iterable = None, function
+        if iterable is None or not hasattr(iterable, "__iter__"):
+            raise ConfigurationError(f"map needs an iterable of items, not {iterable!r}")
+        return find_target(target, name, pool.codec, self._place()), iterable
+
+    def _plan(self, size: int, worker_env: WorkerEnv | None, commands: list[str]) -> WorkerPlan:
+        python = self.interpreter
+        environ = activation.apply(commands, self._base_environ(), python.executable)
+        by_value = python.implementation == "cpython" and same_minor(python.version)
+        lease = self._registry.lease(self.name) if self._prefix.managed else None
+        return WorkerPlan(
+            environment=self.name,
+            executable=python.executable,
+            environ=tuple({**environ, **_variables(worker_env, i)} for i in range(size)),
+            sidecar=self._registry.sidecar(python),
+            pickle_protocol=min(pickle.HIGHEST_PROTOCOL, python.pickle_protocol),
+            by_value=by_value,
+            lease=lease,
+        )
+
+    def _base_environ(self) -> dict[str, str]:
+        return base_environ(self.path, self.interpreter.executable)
+
+    def _place(self) -> str:
+        version = ".".join(str(part) for part in self.interpreter.version)
+        return f"environment {self.name!r} (Python {version})"
+
+
+def _result(task: Task[Any]) -> Any:
+    try:
+        return task.future.result()
+    except BaseException:  # KeyboardInterrupt while waiting: nobody will want the result
+        task.cancel()
+        raise
+
+
+def _count(value: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ConfigurationError(f"max_workers must be a whole number from 1 on, not {value!r}")
+    return value
+
+
+def _positive(name: str, value: float | None) -> float:
+    found = seconds(name, value)
+    if found == 0:
+        raise ConfigurationError(f"{name} must be more than 0 seconds, or None")
+    return found
+
+
+def _variables(worker_env: WorkerEnv | None, slot: int) -> dict[str, str]:
+    """Ask the user for one worker's variables; done once, so that replacements are alike."""
+    if worker_env is None:
+        return {}
+    if not callable(worker_env):
+        raise ConfigurationError(
+            f"worker_env must be a function of the worker's number, not {worker_env!r}"
+        )
+    found = worker_env(slot)
+    if not isinstance(found, Mapping):
+        raise ConfigurationError(f"worker_env({slot}) must return a dict, not {found!r}")
+    for name, value in found.items():
+        if not isinstance(name, str) or not isinstance(value, str):
+            # Without the value: it may be a secret.
+            raise ConfigurationError(
+                f"worker_env({slot}) must map strings to strings; {name!r} is mapped to an object "
+                f"of type {type(value).__name__}"
+            )
+    return dict(found)

@@ -1,0 +1,65 @@
+"""The `concurrent.futures.Future` of a task.
+
+It differs from the standard one in three ways, so that no code of a user runs on the thread that
+serves every pool: the value is rebuilt by the thread that first asks for it, done-callbacks run
+on the delivery thread, and `cancel()` is the cooperative cancellation of the task.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from wetlands.task import Task
+
+T = TypeVar("T")
+
+
+class TaskFuture(concurrent.futures.Future[T]):
+    """A standard future whose outcome is that of its task. Safe to use from any thread."""
+
+    def __init__(self, task: Task[T], deliver: Callable[[Callable[[], None]], None]) -> None:
+        super().__init__()
+        self._task = task
+        self._deliver = deliver
+
+    def cancel(self) -> bool:
+        """Ask for the task's cancellation; True if that ended it (it had not started)."""
+        self._task.cancel()
+        return self.cancelled()
+
+    def running(self) -> bool:
+        """Whether a worker is running the task."""
+        return not self.done() and self._task.started
+
+    def result(self, timeout: float | None = None) -> T:
+        """Wait up to ``timeout`` seconds and return the value.
+
+        Raises:
+            TimeoutError: The task did not end in time; it goes on.
+            concurrent.futures.CancelledError: It was canceled.
+            ExecutionException: It failed, or its value can't be rebuilt here.
+        """
+        super().result(timeout)
+        return self._task._value()
+
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        """Wait up to ``timeout`` seconds and return why the task failed, or None."""
+        error = super().exception(timeout)
+        return self._task.exception if error is None else error
+
+    # -- for the task -----------------------------------------------------------------------------
+
+    def _end_canceled(self) -> None:
+        # Throughout the task's life the base class believes it pending, hence it lets itself be
+        # canceled; the second call tells those who wait() on several futures.
+        super().cancel()
+        self.set_running_or_notify_cancel()
+
+    def _invoke_callbacks(self) -> None:
+        # A hook of the base class, the same since it was written: called once, when the outcome
+        # is known, on the thread that sets it.
+        if self._done_callbacks:  # type: ignore[attr-defined]
+            self._deliver(super()._invoke_callbacks)  # type: ignore[misc]

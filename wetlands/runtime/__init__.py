@@ -1,0 +1,1 @@
+"""Threads, sockets and processes: everything impure about pools, and nothing else."""

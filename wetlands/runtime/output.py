@@ -1,0 +1,188 @@
+"""What workers print: from pipes to log records, line by line, each with its task.
+
+The pipes are read in chunks whatever happens, so that a worker never blocks on a full one. Records
+are made at a bounded rate, because a task that prints half a million lines a second must not cost
+the host a core; a record then says how many were left out. The last lines of stderr are kept:
+they are the most useful thing to know about a worker that died.
+
+Which task a line belongs to is exact. When a task ends, all that it printed is in the pipe, read or
+not; so before the next task is sent, `mark` notes at which byte of each stream it begins.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+
+logger = logging.getLogger("wetlands.worker")
+
+#: Bytes that are read at once, and the longest line.
+CHUNK = 64 * 1024
+#: Lines of stderr that an error message quotes.
+TAIL_LINES = 40
+#: Log records a second that one worker can cause, and how many it may make at once.
+RATE = 500.0
+BURST = 2000.0
+
+#: ``emit(level, line, stream, task_id)``
+Emit = Callable[[int, str, str, "str | None"], None]
+
+
+class WorkerOutput:
+    """The two pipes of one worker. Read by the health thread, marked by the loop thread."""
+
+    def __init__(self, stdout: int, stderr: int, emit: Emit) -> None:
+        self.streams = (
+            _Stream(stdout, "stdout", logging.INFO),
+            _Stream(stderr, "stderr", logging.WARNING),
+        )
+        self._emit = emit
+        self._tail: deque[str] = deque(maxlen=TAIL_LINES)
+        self._tokens, self._refilled = BURST, time.monotonic()
+        self._left_out = 0
+
+    @property
+    def tail(self) -> str:
+        """The last lines of stderr."""
+        return "\n".join(self._tail)
+
+    def mark(self, task_id: str) -> None:
+        """Note that what is printed from now on belongs to another task."""
+        for stream in self.streams:
+            stream.mark(task_id)
+
+    def read(self, stream: _Stream) -> bool:
+        """Read a chunk and log its lines; False at the end of the stream."""
+        lines, more = stream.read()
+        for task_id, line in lines:
+            self._log(stream, task_id, line)
+        return more
+
+    def drain(self) -> None:
+        """Read all that is there without waiting; for a process that is gone.
+
+        The end of the stream may never come: a grandchild may hold the other end.
+        """
+        for stream in self.streams:
+            while stream.pending() and self.read(stream):
+                pass
+            for task_id, line in stream.rest():
+                self._log(stream, task_id, line)
+        self._report_left_out()
+
+    def close(self) -> None:
+        """Close the pipes."""
+        for stream in self.streams:
+            stream.close()
+
+    def _log(self, stream: _Stream, task_id: str | None, line: str) -> None:
+        if stream.name == "stderr":
+            self._tail.append(line)
+        if not logger.isEnabledFor(stream.level):
+            return
+        now = time.monotonic()
+        self._tokens = min(BURST, self._tokens + (now - self._refilled) * RATE)
+        self._refilled = now
+        if self._tokens < 1.0:
+            self._left_out += 1
+            return
+        self._report_left_out()
+        self._tokens -= 1.0
+        self._emit(stream.level, line, stream.name, task_id)
+
+    def _report_left_out(self) -> None:
+        if self._left_out:
+            count, self._left_out = self._left_out, 0
+            self._emit(logging.WARNING, f"... {count} lines were left out ...", "stdout", None)
+
+
+class _Stream:
+    def __init__(self, descriptor: int, name: str, level: int) -> None:
+        self.descriptor = descriptor
+        self.name = name
+        self.level = level
+        self._lock = threading.Lock()  # between reading and marking
+        self._open = True
+        self._position = 0  # bytes read so far
+        self._partial = b""
+        self._task: str | None = None
+        self._marks: deque[tuple[int, str]] = deque()
+        os.set_blocking(descriptor, False)
+
+    def mark(self, task_id: str) -> None:
+        with self._lock:
+            start = self._position + self.pending()
+            if self._marks and self._marks[-1][0] == start:
+                self._marks.pop()  # the task before printed nothing
+            self._marks.append((start, task_id))
+
+    def pending(self) -> int:
+        """Return how many bytes are in the pipe."""
+        if not self._open or sys.platform == "win32":
+            return 0
+        import fcntl
+        import termios
+
+        try:
+            found = fcntl.ioctl(self.descriptor, termios.FIONREAD, b"\0\0\0\0")
+        except OSError:
+            return 0
+        return int.from_bytes(found, sys.byteorder)
+
+    def read(self) -> tuple[list[tuple[str | None, str]], bool]:
+        with self._lock:
+            try:
+                chunk = os.read(self.descriptor, CHUNK)
+            except BlockingIOError:
+                return [], True
+            except OSError:
+                chunk = b""
+            return self._split(chunk), bool(chunk)
+
+    def rest(self) -> list[tuple[str | None, str]]:
+        """Return a last line that has no end."""
+        with self._lock:
+            partial, self._partial = self._partial, b""
+            return [(self._task, _text(partial))] if partial else []
+
+    def _split(self, chunk: bytes) -> list[tuple[str | None, str]]:
+        lines: list[tuple[str | None, str]] = []
+        while chunk:
+            part = chunk
+            if self._marks:
+                distance = self._marks[0][0] - self._position
+                if distance <= 0:
+                    # A new task begins: a line that the last one left open ends here.
+                    if self._partial:
+                        lines.append((self._task, _text(self._partial)))
+                        self._partial = b""
+                    self._task = self._marks.popleft()[1]
+                    continue
+                part = chunk[:distance]
+            chunk = chunk[len(part) :]
+            self._position += len(part)
+            *whole, self._partial = (self._partial + part).split(b"\n")
+            lines += [(self._task, _text(line)) for line in whole]
+            if len(self._partial) >= CHUNK:
+                lines.append((self._task, _text(self._partial)))
+                self._partial = b""
+        return lines
+
+    def close(self) -> None:
+        with self._lock:
+            if self._open:
+                self._open = False
+                with contextlib.suppress(OSError):
+                    os.close(self.descriptor)
+
+
+def _text(line: bytes) -> str:
+    # A progress bar redraws its line with carriage returns: its last state is what counts.
+    text = line.decode("utf-8", "backslashreplace").rstrip("\r")
+    return text.rpartition("\r")[2]

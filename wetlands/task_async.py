@@ -1,0 +1,58 @@
+"""What asyncio needs of a task: being woken, and events as an iterator."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Any
+
+from wetlands.task_event import TERMINAL, Listener, TaskEvent
+
+if TYPE_CHECKING:
+    from wetlands.task import Task
+
+
+class Waker:
+    """Resolves a future of the running event loop from another thread."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self.future: asyncio.Future[None] = self._loop.create_future()
+
+    def wake(self) -> None:
+        """Resolve the future; for any thread."""
+        with contextlib.suppress(RuntimeError):  # the event loop was closed: nobody waits
+            self._loop.call_soon_threadsafe(self._resolve)
+
+    def _resolve(self) -> None:
+        if not self.future.done():
+            self.future.set_result(None)
+
+
+def stream_events(task: Task[Any]) -> AsyncIterator[TaskEvent]:
+    """Return an iterator over the task's events from this moment on."""
+    loop = asyncio.get_running_loop()
+    queue: asyncio.Queue[TaskEvent] = asyncio.Queue()
+
+    def hand_over(event: TaskEvent) -> None:
+        with contextlib.suppress(RuntimeError):  # the event loop was closed: nobody listens
+            loop.call_soon_threadsafe(queue.put_nowait, event)
+
+    # Here and not in the generator, whose body would not run before the first iteration.
+    task.listen(hand_over)
+    return _drain(task, queue, hand_over)
+
+
+async def _drain(
+    task: Task[Any], queue: asyncio.Queue[TaskEvent], listener: Listener
+) -> AsyncIterator[TaskEvent]:
+    try:
+        while True:
+            event = await queue.get()
+            yield event
+            if event.type in TERMINAL.values():
+                return
+    finally:
+        with contextlib.suppress(ValueError):
+            task.remove_listener(listener)

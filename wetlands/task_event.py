@@ -1,0 +1,112 @@
+"""The words in which a task speaks: statuses, events, progress, timings."""
+
+from __future__ import annotations
+
+import enum
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from wetlands.task import Task
+
+logger = logging.getLogger("wetlands.task")
+
+
+class TaskStatus(enum.Enum):
+    """Where a task is in its life."""
+
+    PENDING = "pending"  #: not started, or waiting for a worker
+    RUNNING = "running"  #: a worker runs it
+    COMPLETED = "completed"  #: the function returned
+    FAILED = "failed"  #: it raised, or its worker was lost, or it ran out of time
+    CANCELED = "canceled"  #: it acknowledged its cancellation, never began, or was forced
+
+    def is_finished(self) -> bool:
+        """Whether the status is final."""
+        return self not in (TaskStatus.PENDING, TaskStatus.RUNNING)
+
+
+class TaskEventType(enum.Enum):
+    """What happened to a task."""
+
+    STARTED = "started"  #: it was dispatched to a worker
+    UPDATE = "update"  #: progress or an intermediate output arrived
+    COMPLETION = "completion"
+    FAILURE = "failure"
+    CANCELATION = "cancelation"
+
+
+class TaskWorker(NamedTuple):
+    """The worker that runs, or ran, a task."""
+
+    slot: int  #: the number that `worker_env` gets
+    pid: int
+
+
+class Timings(NamedTuple):
+    """When things happened to a task, in seconds of `time.monotonic()`; None: not yet."""
+
+    submitted: float | None
+    started: float | None
+    finished: float | None
+
+
+class Progress(NamedTuple):
+    """What `RemoteTaskHandle.update()` said last."""
+
+    message: str | None = None
+    current: float | None = None
+    maximum: float | None = None
+
+
+NO_PROGRESS = Progress()
+
+
+@dataclass(frozen=True)
+class TaskEvent:
+    """Something that happened to a task.
+
+    Attributes:
+        task: The task that emitted the event.
+        type: The kind of event.
+    """
+
+    task: Task[Any]
+    type: TaskEventType
+    _progress: Progress = NO_PROGRESS
+
+
+Listener = Callable[[TaskEvent], Any]
+
+TERMINAL = {
+    TaskStatus.COMPLETED: TaskEventType.COMPLETION,
+    TaskStatus.FAILED: TaskEventType.FAILURE,
+    TaskStatus.CANCELED: TaskEventType.CANCELATION,
+}
+
+
+class _Delivering(threading.local):
+    event: TaskEvent | None = None
+
+
+_delivering = _Delivering()
+
+
+def call_listener(listener: Listener, event: TaskEvent) -> None:
+    """Call a listener; what it raises is logged and hurts nothing."""
+    outer, _delivering.event = _delivering.event, event
+    try:
+        listener(event)
+    except Exception:
+        logger.exception("A listener of %r raised", event.task)
+    finally:
+        _delivering.event = outer
+
+
+def progress_in_view(task: Task[Any], latest: Progress) -> Progress:
+    """Return the progress that the caller should see: in a listener, that of its event."""
+    event = _delivering.event
+    return event._progress if event is not None and event.task is task else latest
