@@ -150,7 +150,7 @@ def _pyenv() -> Iterator[Path]:
     root = Path(os.environ.get("PYENV_ROOT") or "~/.pyenv").expanduser()
     for folder in (root / "versions", root / "pyenv-win" / "versions"):
         for prefix in sorted(glob.glob(str(folder / "*"))):
-            yield from _in_prefix(Path(prefix))
+            yield from in_prefix(Path(prefix))
 
 
 def _on_path() -> Iterator[Path]:
@@ -184,12 +184,12 @@ def _conda() -> Iterator[Path]:
         homes += listed.read_text(encoding="utf-8", errors="replace").split("\n")
     for home in filter(str.strip, homes):
         prefix = Path(home.strip()).expanduser()
-        yield from _in_prefix(prefix)
+        yield from in_prefix(prefix)
         for inner in sorted(glob.glob(str(prefix / "envs" / "*"))):
-            yield from _in_prefix(Path(inner))
+            yield from in_prefix(Path(inner))
 
 
-def _in_prefix(prefix: Path) -> Iterator[Path]:
+def in_prefix(prefix: Path) -> Iterator[Path]:
     """Yield the executable of a prefix, whatever kind of prefix it is."""
     for inner in ("bin/python", "bin/python3", "python.exe", "Scripts/python.exe"):
         if (prefix / inner).is_file():

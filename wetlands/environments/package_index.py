@@ -1,10 +1,14 @@
 """Whose settings decide where packages come from.
 
 The user's. uv's own variables and its user configuration are passed on untouched. People whose
-company has a package index have often told only pip about it, so where uv was told nothing about
-indexes, what pip was told is translated: first pip's variables, then its configuration files. One
-difference stays, on purpose: uv takes a package from the first index that has it, and never mixes,
-which is what keeps a public package from taking a private one's name.
+company has a package index in the place of the public one have often told only pip about it, and
+nothing would work for them: so where uv was told nothing about indexes, pip's variables and files
+are asked for the index that replaces the public one, and how to reach it.
+
+Pip's *additional* indexes are left out. Pip mixes all indexes and takes the highest version, which
+lets a public package take a private one's name; uv by design does not, and asked to treat them its
+own way it hides the public index behind whatever an additional one happens to have. Who needs one
+says so to uv, by ``UV_INDEX``. A folder of wheels counts when it is all there is (``no-index``).
 """
 
 from __future__ import annotations
@@ -15,17 +19,14 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-# pip's option -> uv's variable, and whether it may hold several values.
+# pip's option -> uv's variable.
 _TRANSLATED = {
     "index-url": "UV_DEFAULT_INDEX",
-    "extra-index-url": "UV_EXTRA_INDEX_URL",
-    "find-links": "UV_FIND_LINKS",
-    "no-index": "UV_NO_INDEX",
     "trusted-host": "UV_INSECURE_HOST",
     "cert": "SSL_CERT_FILE",
     "proxy": "ALL_PROXY",
 }
-_COMMA_SEPARATED = ("find-links",)
+_OFFLINE = {"no-index": "UV_NO_INDEX", "find-links": "UV_FIND_LINKS"}
 
 UV_INDEX_VARIABLES = (
     *("UV_INDEX", "UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL", "UV_FIND_LINKS"),
@@ -58,16 +59,20 @@ def _uv_config_places(environ: Mapping[str, str]) -> Iterator[Path]:
 def translate_pip(environ: Mapping[str, str]) -> dict[str, str]:
     """Return what pip was told about package indexes, in uv's words."""
     options = {**_from_files(environ), **_from_variables(environ)}
+    offline = options.get("no-index", "").lower() in ("1", "true", "yes", "on", "y", "t")
+    names = {**_TRANSLATED, **(_OFFLINE if offline else {})}
     translated: dict[str, str] = {}
-    for option, variable in _TRANSLATED.items():
+    for option, variable in names.items():
         values = options.get(option, "").split()
         if values and variable not in environ:
-            translated[variable] = ("," if option in _COMMA_SEPARATED else " ").join(values)
+            translated[variable] = ("," if option == "find-links" else " ").join(values)
     return translated
 
 
 def _from_variables(environ: Mapping[str, str]) -> dict[str, str]:
-    named = {option: "PIP_" + option.upper().replace("-", "_") for option in _TRANSLATED}
+    named = {
+        option: "PIP_" + option.upper().replace("-", "_") for option in (*_TRANSLATED, *_OFFLINE)
+    }
     return {option: environ[name] for option, name in named.items() if environ.get(name)}
 
 

@@ -126,21 +126,27 @@ def _ending(command: Sequence[str], returncode: int) -> str:
 
 
 # What a tool printed -> what to do, the most telling first.
-_ADVICE = (
-    ("no space left", "Free some space on the disk, then try again"),
-    ("was not found in the package registry", "Check the spelling of the package's name, and that "
-     "the package index has it"),
-    ("no solution found", "These requirements can't be met together on this Python: loosen or "
-     "correct those named below"),
-    ("hash mismatch", "A file is not the one that was locked: it was replaced or damaged; don't "
-     "trust it before you know why"),
-    ("failed to build", "A package has no ready-made wheel for this Python and could not be built: "
-     "ask for a version that has one, or install what its build needs"),
-    ("incompatible with", "Ask for a Python version that the packages support"),
-    ("error sending request", "Check the network connection, the proxy and the package index"),
-    ("failed to fetch", "Check the network connection, the proxy and the package index"),
-    ("permission denied", "Check the permissions of the folder"),
-)  # fmt: skip
+_ADVICE = {
+    "no space left": "Free some space on the disk, then try again",
+    "was not found in the package registry": (
+        "Check the spelling of the package's name, and that the package index has it (uv is told "
+        "about another index by the variable UV_INDEX)"
+    ),
+    "no solution found": (
+        "These requirements can't be met together on this Python: loosen or correct those below"
+    ),
+    "hash mismatch": (
+        "A file is not the one that was locked: it was replaced or damaged, don't trust it before "
+        "you know why"
+    ),
+    "failed to build": (
+        "A package has no ready-made wheel for this Python and could not be built: ask for a "
+        "version that has one, or install what its build needs"
+    ),
+    "error sending request": "Check the network connection, the proxy and the package index",
+    "failed to fetch": "Check the network connection, the proxy and the package index",
+    "permission denied": "Check the permissions of the folder",
+}
 
 
 def advise(output: str, returncode: int) -> str:
@@ -148,5 +154,5 @@ def advise(output: str, returncode: int) -> str:
     if returncode < 0:
         return "Something outside ended it, perhaps for want of memory: try again"
     lowered = " ".join(output.lower().split())
-    advice = next((advice for sign, advice in _ADVICE if sign in lowered), "It printed")
+    advice = next((advice for sign, advice in _ADVICE.items() if sign in lowered), "It printed")
     return f"{advice}:"

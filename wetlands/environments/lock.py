@@ -1,0 +1,130 @@
+"""Recipe -> ``pylock.toml``: which file of which package, with its sha256, for one Python.
+
+A lock that is kept is used again when a prefix is rebuilt from the same recipe for the same Python,
+so that what is repaired is what was there before. Its first line says what it is for; a lock
+without that line, or of another format, is made again. To move to newer packages, delete the
+environment and create it anew.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from wetlands.environments.disk import write_atomically
+from wetlands.environments.local_sources import ConfigFile
+from wetlands.environments.probing import Interpreter
+from wetlands.environments.project_files import check_lock, load_toml
+from wetlands.environments.recipe import Recipe
+from wetlands.environments.requirement_files import absolute_line
+from wetlands.environments.workspace import Workspace
+from wetlands.errors import ConfigurationError
+
+FORMAT = 1
+
+_EMPTY = 'lock-version = "1.0"\ncreated-by = "wetlands"\npackages = []\n'
+_PACKAGE = re.compile(r"^\[\[packages\]\]$", re.MULTILINE)
+_NAME = re.compile(r'^name = "([^"]+)"$', re.MULTILINE)
+
+
+def ensure_lock(work: Workspace, recipe: Recipe, key: str, interpreter: Interpreter) -> None:
+    """Have a lock for the recipe beside the environment.
+
+    Raises:
+        EnvironmentBuildError: The recipe can't be resolved; carries all that the resolver said.
+    """
+    title = _title(key, interpreter)
+    if _is_current(work.layout.lock, title):
+        return
+    with work.scratch() as scratch:
+        text = _resolve(work, recipe, interpreter, scratch)
+    write_atomically(work.layout.lock, f"{title}\n{text}")
+
+
+def _title(key: str, interpreter: Interpreter) -> str:
+    version = ".".join(map(str, interpreter.version))
+    return f"# wetlands lock {FORMAT}, recipe {key}, {interpreter.abi} {version}"
+
+
+def _is_current(lock: Path, title: str) -> bool:
+    try:
+        with open(lock, encoding="utf-8") as stream:
+            if stream.readline().rstrip("\n") != title:
+                return False
+        check_lock(load_toml(lock), lock)
+    except (OSError, UnicodeDecodeError, ConfigurationError):
+        return False
+    return True
+
+
+def _resolve(work: Workspace, recipe: Recipe, interpreter: Interpreter, scratch: Path) -> str:
+    if recipe.config and recipe.config.kind == "lock":
+        return Path(recipe.config.path).read_text(encoding="utf-8")
+    inputs = requirement_options(recipe, scratch)
+    text = _compile(work, recipe, interpreter, scratch, inputs) if inputs else _EMPTY
+    if recipe.no_deps:
+        listed = _write(scratch / "alone.in", recipe.no_deps)
+        alone = _compile(work, recipe, interpreter, scratch, [listed, "--no-deps"])
+        text = merge(text, alone)
+    return text
+
+
+def _compile(
+    work: Workspace, recipe: Recipe, interpreter: Interpreter, scratch: Path, inputs: list[str]
+) -> str:
+    output = scratch / "pylock.toml"
+    output.unlink(missing_ok=True)  # an old one would steer the resolver
+    work.uv(
+        ["pip", "compile", "--format", "pylock.toml", "--no-header", "--no-annotate",
+         "--python", str(interpreter.executable), "--output-file", str(output), *inputs],
+        "its dependencies can't be resolved",
+        cwd=folder_of(recipe),
+    )  # fmt: skip
+    return output.read_text(encoding="utf-8")
+
+
+def folder_of(recipe: Recipe) -> Path | None:
+    """Return the folder from which relative paths of the recipe's config file count."""
+    return Path(recipe.config.path).parent if recipe.config else None
+
+
+def requirement_options(recipe: Recipe, scratch: Path) -> list[str]:
+    """Return the arguments that hand a recipe to uv, except packages without dependencies."""
+    lines = [*recipe.pip, *(package.requirement() for package in recipe.local)]
+    options: list[str] = []
+    if recipe.config and recipe.config.inline:
+        folder = Path(recipe.config.path).parent
+        lines += [absolute_line(line, folder) for line in recipe.config.inline]
+    elif recipe.config:
+        options = _config_options(recipe.config)
+    return [*options, *([_write(scratch / "requirements.in", lines)] if lines else [])]
+
+
+def _config_options(config: ConfigFile) -> list[str]:
+    options = [config.path]
+    for extra in config.extras:
+        options += ["--extra", extra]
+    for group in config.groups:
+        options += ["--group", f"{config.path}:{group}"]
+    return options
+
+
+def _write(path: Path, lines: list[str] | tuple[str, ...]) -> str:
+    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    return str(path)
+
+
+def merge(lock: str, alone: str) -> str:
+    """Add the packages of a second lock that the first doesn't have.
+
+    Both come from the same tool, one table a package, so that the text can be cut between tables.
+    """
+    head, *packages = _PACKAGE.split(lock.replace("packages = []\n", ""))
+    known = {found[1] for package in packages if (found := _NAME.search(package))}
+    for package in _PACKAGE.split(alone)[1:]:
+        found = _NAME.search(package)
+        if found and found[1] not in known:
+            packages.append(package)
+    return "[[packages]]".join(
+        [head.rstrip("\n") + "\n\n", *(p.rstrip("\n") + "\n\n" for p in packages)]
+    )

@@ -1,0 +1,114 @@
+"""The folder of one environment, and the tools that work in it.
+
+::
+
+    envs/<name>/build.lock     exclusive: held by whoever builds, extends or removes the
+    environment envs/<name>/use.lock       shared: held by everybody who uses it; exclusive: to
+    change the prefix envs/<name>/ready.json     the prefix is whole; written last, removed first
+    envs/<name>/pylock.toml    what the recipe was resolved to, with hashes envs/<name>/log.txt
+    what the tools said when it was built envs/<name>/prefix/        the environment itself
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timezone
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from wetlands.environments import tools, uv
+from wetlands.environments.flock import FileLock
+from wetlands.environments.masking import mask
+from wetlands.environments.probing import Interpreter
+from wetlands.environments.progress import Reporter
+
+LOG_LIMIT = 1_000_000
+
+
+class Layout:
+    """Where the parts of one environment lie."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.prefix = folder / "prefix"
+        self.marker = folder / "ready.json"
+        self.lock = folder / "pylock.toml"
+        self.log = folder / "log.txt"
+        self.build_lock = folder / "build.lock"
+        self.use_lock = folder / "use.lock"
+
+    @property
+    def python(self) -> Path:
+        """The Python of the prefix."""
+        return self.prefix / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+
+
+class Workspace:
+    """Runs tools for an environment: tells what they say, logs it, and hands them the locks."""
+
+    def __init__(self, layout: Layout, reporter: Reporter, locks: Sequence[FileLock] = ()) -> None:
+        self.layout = layout
+        self.reporter = reporter
+        self._locks = tuple(locks)
+
+    def uv(self, arguments: Sequence[str], purpose: str, cwd: Path | None = None) -> list[str]:
+        """Run uv in the environment's folder, or in another."""
+        self._log(f"$ uv {' '.join(arguments)}")
+        return uv.run(
+            arguments,
+            cwd=cwd or self.layout.folder,
+            on_line=self._told(),
+            purpose=f"environment {self.reporter.name!r}: {purpose}",
+            pass_fds=self._descriptors(),
+        )
+
+    def shell(self, line: str, interpreter: Interpreter) -> list[str]:
+        """Run a line of the user's in the shell, with the environment's programs first."""
+        self._log(f"$ {line}")
+        return tools.run(
+            _shell(line),
+            env=activated(interpreter),
+            cwd=self.layout.folder,
+            on_line=self._told(),
+            purpose=f"environment {self.reporter.name!r}: install command {mask(line)!r} failed",
+            pass_fds=self._descriptors(),
+            stdout=True,
+        )
+
+    @contextmanager
+    def scratch(self) -> Iterator[Path]:
+        """Give a folder for a moment; what a crash leaves of it is swept by the next build."""
+        with TemporaryDirectory(dir=self.layout.folder, prefix=".work-") as folder:
+            yield Path(folder)
+
+    def _descriptors(self) -> list[int]:
+        return [lock.fileno() for lock in self._locks]
+
+    def _told(self) -> Callable[[str], None]:
+        def tell(line: str) -> None:
+            self._log(line)
+            self.reporter.line(line)
+
+        return tell
+
+    def _log(self, line: str) -> None:
+        stamp = datetime.now(timezone.utc).isoformat(timespec="seconds")
+        with open(self.layout.log, "a", encoding="utf-8") as log:
+            if log.tell() < LOG_LIMIT:
+                log.write(f"{stamp} {mask(line)}\n")
+
+
+def _shell(line: str) -> list[str]:
+    if os.name == "nt":
+        return [os.environ.get("COMSPEC", "cmd.exe"), "/d", "/s", "/c", line]
+    return ["/bin/sh", "-c", line]
+
+
+def activated(interpreter: Interpreter) -> dict[str, str]:
+    """Return the host's environment variables, as they are after activating a prefix."""
+    dropped = ("PYTHON", "VIRTUAL_ENV", "CONDA_", "__PYVENV_")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(dropped)}
+    path = os.pathsep.join([str(interpreter.executable.parent), kept.get("PATH", os.defpath)])
+    return {**kept, "PATH": path, "VIRTUAL_ENV": str(interpreter.prefix)}
