@@ -67,6 +67,7 @@ def _make(work: Workspace, recipe: Recipe, interpreter: Interpreter) -> Interpre
     work.reporter.stage(Stage.INSTALLING, "installing its packages")
     fill_venv(work, recipe)
     made = probing.probe(work.layout.python)
-    for line in recipe.commands:
-        work.shell(line, made)
-    return probing.probe(work.layout.python) if recipe.commands else made
+    if recipe.commands:
+        work.shell(recipe.commands, made)
+        made = probing.probe(work.layout.python)  # pyzmq may have come with them
+    return made

@@ -14,11 +14,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from wetlands.activation import Commands
 from wetlands.environments import entries
 from wetlands.environments.local_sources import ConfigFile
 from wetlands.environments.project_files import read_lock_file, read_project
 from wetlands.environments.python_request import parse_python
-from wetlands.environments.recipe import Commands, Recipe, parse_commands
+from wetlands.environments.recipe import Recipe, parse_commands
 from wetlands.environments.requirement_files import read_requirements, scan_lines
 from wetlands.errors import ConfigurationError
 

@@ -123,6 +123,7 @@ def _is_stub(path: Path) -> bool:
 
 
 def _host() -> Path:
+    # If it is a venv's, _probe_base() finds what it was made from.
     return Path(getattr(sys, "_base_executable", None) or sys.executable or "python3")
 
 

@@ -33,9 +33,12 @@ name = sys.implementation.name
 tag = {"cpython": "cp", "pypy": "pp"}.get(name, name)
 free = "t" if config("Py_GIL_DISABLED") else ""
 musl = "musl" in str(config("SOABI")) + str(config("HOST_GNU_TYPE"))
+virtual = sys.prefix != sys.base_prefix
+base = getattr(sys, "_base_executable", None) or sys.executable
+if virtual and base == sys.executable:  # before 3.11, except on Windows
+    base = os.path.realpath(base)
 print("MARK" + json.dumps({
-    "prefix": sys.prefix, "base_prefix": sys.base_prefix,
-    "base_executable": getattr(sys, "_base_executable", None) or sys.executable,
+    "prefix": sys.prefix, "virtual": virtual, "base_executable": base,
     "version": list(sys.version_info[:3]), "implementation": platform.python_implementation(),
     "abi": "%s%d%d%s" % (tag, sys.version_info[0], sys.version_info[1], free),
     "platform": sysconfig.get_platform().replace("-", "_").replace(".", "_"),
@@ -161,7 +164,7 @@ def _interpreter(path: Path, answer: Mapping[str, Any]) -> Interpreter:
         pickle_protocol=answer["pickle_protocol"],
         pyzmq=find_pyzmq(answer["path"]),
         base_executable=Path(answer["base_executable"]),
-        virtual=answer["prefix"] != answer["base_prefix"],
+        virtual=answer["virtual"],
         libc=answer["libc"],
     )
 

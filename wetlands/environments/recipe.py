@@ -17,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypedDict
 
+from wetlands.activation import Commands, for_this_system
 from wetlands.environments import entries
 from wetlands.environments.local_sources import ConfigFile, LocalPackage
 from wetlands.environments.masking import mask
@@ -25,8 +26,6 @@ from wetlands.errors import ConfigurationError
 
 # Enters every key: raise it when the same recipe must give another prefix than before.
 LAYOUT = 1
-
-Commands = Sequence[str] | Mapping[str, Sequence[str]]
 
 
 class Dependency(TypedDict, total=False):
@@ -133,18 +132,14 @@ def _check_mapping(dependencies: object) -> Mapping[str, Any]:
 
 
 def parse_commands(commands: Commands | None) -> tuple[str, ...]:
-    """Return the shell lines that apply to this operating system, those for all first."""
-    label = "additional_install_commands"
+    """Return the shell lines that apply to this operating system, those for all first.
+
+    Raises:
+        ConfigurationError: They are no lists of strings, or are keyed by something else.
+    """
     if not isinstance(commands, Mapping):
-        return tuple(entries.strings(commands, label))
-    systems = {"linux": "linux", "darwin": "mac", "win32": "windows"}
-    if unknown := set(commands) - {"all", *systems.values()}:
-        raise ConfigurationError(
-            f"{label} has the unknown key {sorted(map(str, unknown))[0]!r}: "
-            "the keys are all, linux, mac, windows"
-        )
-    lines = {key: entries.strings(value, f"{label}[{key!r}]") for key, value in commands.items()}
-    return (*lines.get("all", ()), *lines.get(systems.get(sys.platform, "linux"), ()))
+        entries.strings(commands, "additional_install_commands")
+    return tuple(for_this_system(commands))
 
 
 def identity(recipe: Recipe) -> dict[str, Any]:

@@ -103,7 +103,10 @@ class Registry:
             EnvironmentNotFoundError: There is no Python at this path.
             ConfigurationError: The Python there can't run workers.
         """
-        return self._remember(adopt(check_name(name), path, self._cache))
+        prefix = adopt(check_name(name), path, self._cache)
+        with self._guard:
+            self._given.setdefault(name, None)
+        return prefix
 
     def names(self) -> list[str]:
         """Return the names of all environments that are whole."""
@@ -220,7 +223,7 @@ class Registry:
 
     def _remember(self, prefix: Prefix) -> Prefix:
         with self._guard:
-            self._given[prefix.name] = prefix.key if prefix.managed else None
+            self._given[prefix.name] = prefix.key
         return prefix
 
     def _layout(self, name: str) -> Layout:

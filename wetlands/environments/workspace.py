@@ -18,6 +18,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from wetlands.activation import shell
 from wetlands.environments import tools, uv
 from wetlands.environments.flock import FileLock
 from wetlands.environments.masking import mask
@@ -64,15 +65,16 @@ class Workspace:
             pass_fds=self._descriptors(),
         )
 
-    def shell(self, line: str, interpreter: Interpreter) -> list[str]:
-        """Run a line of the user's in the shell, with the environment's programs first."""
-        self._log(f"$ {line}")
+    def shell(self, lines: Sequence[str], interpreter: Interpreter) -> list[str]:
+        """Run the user's lines in one shell, with the environment's programs first on PATH."""
+        shown = "; ".join(map(mask, lines))
+        self._log(f"$ {shown}")
         return tools.run(
-            _shell(line),
+            [*shell(), " && ".join(lines) if os.name == "nt" else "\n".join(["set -e", *lines])],
             env=activated(interpreter),
             cwd=self.layout.folder,
             on_line=self._told(),
-            purpose=f"environment {self.reporter.name!r}: install command {mask(line)!r} failed",
+            purpose=f"environment {self.reporter.name!r}: its install commands failed ({shown})",
             pass_fds=self._descriptors(),
             stdout=True,
         )
@@ -98,12 +100,6 @@ class Workspace:
         with open(self.layout.log, "a", encoding="utf-8") as log:
             if log.tell() < LOG_LIMIT:
                 log.write(f"{stamp} {mask(line)}\n")
-
-
-def _shell(line: str) -> list[str]:
-    if os.name == "nt":
-        return [os.environ.get("COMSPEC", "cmd.exe"), "/d", "/s", "/c", line]
-    return ["/bin/sh", "-c", line]
 
 
 def activated(interpreter: Interpreter) -> dict[str, str]:

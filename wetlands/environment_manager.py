@@ -1,0 +1,276 @@
+"""`EnvironmentManager`: where environments come from."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from wetlands.activation import Commands
+from wetlands.environment import Environment
+from wetlands.environments.disk import make_folder
+from wetlands.environments.progress import ProgressCallback
+from wetlands.environments.registry import Prefix, Registry
+from wetlands.errors import ConfigurationError, EnvironmentConflictError
+
+if TYPE_CHECKING:
+    from wetlands.environments.recipe import Dependencies, Recipe
+
+PathLike = str | os.PathLike[str]
+
+
+class EnvironmentManager:
+    """Creates, finds and loads environments; at the end it ends all their workers.
+
+    Environments lie under a root and stay there: the next run finds them again in milliseconds. Any
+    number of managers, in any number of processes, may share a root. As a context manager it exits
+    at the end. Safe to use from any thread.
+
+    Args:
+        root: The folder of all environments; by default the user's data folder. It is made if it
+            is not there. Nothing else happens before it is needed.
+        wetlands_instance_path: An older name of ``root``.
+        progress: Draw a progress bar while an environment is made, if stderr is a terminal.
+
+    Attributes:
+        root: The folder, absolute.
+        environments: The environments that were created or loaded here and not exited, by name.
+
+    Raises:
+        ConfigurationError: An option can't be right.
+        ProvisioningError: The root can't be made.
+    """
+
+    def __init__(
+        self,
+        root: PathLike | None = None,
+        *,
+        wetlands_instance_path: PathLike | None = None,
+        progress: bool = True,
+    ) -> None:
+        self.root = _root(root, wetlands_instance_path)
+        make_folder(self.root)
+        self.environments: dict[str, Environment] = {}
+        self._registry = Registry(self.root, bar=progress)
+        self._prefixes: dict[str, Prefix] = {}
+        self._lock = threading.RLock()
+
+    def __repr__(self) -> str:
+        return f"<EnvironmentManager {str(self.root)!r}, {len(self.environments)} open>"
+
+    # -- getting environments ----------------------------------------------------------------------
+
+    def create(
+        self,
+        name: str,
+        dependencies: Dependencies | Mapping[str, Any] | None = None,
+        additional_install_commands: Commands | None = None,
+        *,
+        replace_existing: bool = False,
+        on_progress: ProgressCallback | None = None,
+    ) -> Environment:
+        """Return the environment of this name, made of these dependencies.
+
+        If it exists, made from the same, it is reused as it is, whichever process made it. Created
+        again with what it is made of, an environment that is open here is the same object.
+
+        Args:
+            name: Its name, which is also the name of its folder.
+            dependencies: ``{"python": "3.10", "pip": ["numpy<2"], "local": [{"name": "mine",
+                "path": "/folder", "editable": True}]}``; every key may be left out. Without
+                ``python`` the host's own version is used.
+            additional_install_commands: Shell commands to run in it after installation: a list, or
+                lists for ``"all"``, ``"linux"``, ``"mac"`` and ``"windows"``. A part of the recipe.
+            replace_existing: Build it anew if it was made from something else.
+            on_progress: Called with a `ProvisioningEvent` for each step, in this thread. What it
+                raises is logged.
+
+        Raises:
+            ConfigurationError: The name or the dependencies can't be right.
+            EnvironmentConflictError: It exists, made from something else.
+            EnvironmentInUseError: It has to be replaced, and workers run in it.
+            InterpreterNotFoundError: No Python here fits.
+            EnvironmentBuildError: The dependencies can't be resolved or installed.
+        """
+        from wetlands.environments.recipe import parse_recipe
+
+        recipe = parse_recipe(dependencies, additional_install_commands)
+        return self._create(name, recipe, replace_existing, on_progress)
+
+    def create_from_config(
+        self,
+        name: str,
+        path: PathLike | None = None,
+        optional_dependencies: Sequence[str] | None = None,
+        additional_install_commands: Commands | None = None,
+        *,
+        config_path: PathLike | None = None,
+        install_project: bool = False,
+        replace_existing: bool = False,
+        on_progress: ProgressCallback | None = None,
+    ) -> Environment:
+        """Return the environment of this name, made of what a file asks for.
+
+        Args:
+            name: As for `create`.
+            path: ``requirements.txt``, ``pyproject.toml``, ``pylock.toml`` or ``environment.yml``.
+            optional_dependencies: Extras and dependency groups of a ``pyproject.toml``.
+            additional_install_commands: As for `create`.
+            config_path: An older name of ``path``.
+            install_project: Install the project of a ``pyproject.toml`` too, and not only what it
+                needs.
+            replace_existing: As for `create`.
+            on_progress: As for `create`.
+
+        Raises:
+            ConfigurationError: The file is not there, can't be read, or is of an unknown kind.
+            Otherwise as `create`.
+        """
+        from wetlands.environments.config_files import read_config
+
+        recipe = read_config(
+            _either("path", path, "config_path", config_path),
+            optional_dependencies=optional_dependencies,
+            install_project=install_project,
+            commands=additional_install_commands,
+        )
+        return self._create(name, recipe, replace_existing, on_progress)
+
+    def load(
+        self,
+        name: str,
+        path: PathLike | None = None,
+        *,
+        environment_path: PathLike | None = None,
+    ) -> Environment:
+        """Return an environment that exists already.
+
+        Args:
+            name: What it was created as under this root, or what to call the one at ``path``.
+            path: A venv, a Conda environment, an installation of Python, or its interpreter: for
+                instance ``sys.executable``, the host's own. It is used as it is, and stays its
+                owner's: it is never deleted. None: one that was created under this root.
+            environment_path: An older name of ``path``.
+
+        Raises:
+            EnvironmentNotFoundError: There is none; the message lists those that are known.
+            ConfigurationError: The name or the Python found can't be right.
+            EnvironmentConflictError: Another environment of this name is open here.
+        """
+        given = path if path is not None else environment_path
+        if path is not None and environment_path is not None:
+            raise ConfigurationError("path and environment_path are the same option: give one")
+        if given is None:
+            return self._open(lambda: self._registry.open(name))
+        return self._open(lambda: self._registry.adopt(name, given))
+
+    def environment_exists(self, name: str) -> bool:
+        """Tell whether an environment of this name lies under the root, ready to be loaded."""
+        return name in self._registry.names()
+
+    # -- using them --------------------------------------------------------------------------------
+
+    def install(self, environment: Environment, dependencies: Mapping[str, Any]) -> list[str]:
+        """Install more packages into an environment: the same as its own ``install()``."""
+        return environment.install(dependencies)
+
+    def execute_commands(self, environment: Environment, *args: Any, **kwargs: Any) -> Any:
+        """Run commands in an environment: the same as its own ``execute_commands()``."""
+        return environment.execute_commands(*args, **kwargs)
+
+    def exit(self) -> None:
+        """End the workers of every environment; the environments stay on disk.
+
+        Does nothing the second time. The manager may be used again.
+
+        Raises:
+            Exception: What the first environment that failed to exit raised, after all others
+                were exited.
+        """
+        with self._lock:
+            opened = list(self.environments.values())
+        failure: BaseException | None = None
+        for environment in opened:
+            try:
+                environment.exit()
+            except Exception as error:
+                failure = failure or error
+        if failure is not None:
+            raise failure
+
+    def __enter__(self) -> EnvironmentManager:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.exit()
+
+    # -- inside ------------------------------------------------------------------------------------
+
+    def _create(
+        self,
+        name: str,
+        recipe: Recipe,
+        replace_existing: bool,
+        on_progress: ProgressCallback | None,
+    ) -> Environment:
+        # No lock here: a build takes minutes, and the registry lets only one thread do it.
+        return self._open(
+            lambda: self._registry.ensure(
+                name, recipe, replace_existing=replace_existing, on_progress=on_progress
+            )
+        )
+
+    def _open(self, find: Callable[[], Prefix]) -> Environment:
+        prefix = find()
+        with self._lock:
+            known = self._prefixes.get(prefix.name)
+            if known is not None and _same(known, prefix):
+                return self.environments[prefix.name]
+            if known is not None and not (known.managed and prefix.managed):
+                raise EnvironmentConflictError(
+                    f"environment {prefix.name!r} is open already, from {str(known.path)!r}: exit "
+                    "that one first, or use another name"
+                )
+            # An open one without workers was replaced under its object: that object is of no use.
+            environment = Environment(prefix, self._registry, on_exit=self._forget)
+            self.environments[prefix.name] = environment
+            self._prefixes[prefix.name] = prefix
+            return environment
+
+    def _forget(self, environment: Environment) -> None:
+        with self._lock:
+            if self.environments.get(environment.name) is environment:
+                del self.environments[environment.name]
+                del self._prefixes[environment.name]
+
+
+def _same(known: Prefix, prefix: Prefix) -> bool:
+    return (known.path, known.key, known.managed) == (prefix.path, prefix.key, prefix.managed)
+
+
+def _root(root: PathLike | None, older: PathLike | None) -> Path:
+    if root is None and older is None:
+        import platformdirs
+
+        return Path(platformdirs.user_data_dir("wetlands", appauthor=False))
+    return Path(os.path.abspath(_either("root", root, "wetlands_instance_path", older)))
+
+
+def _either(name: str, value: PathLike | None, older_name: str, older: PathLike | None) -> Path:
+    """Return what was given under one of two names."""
+    if value is not None and older is not None:
+        raise ConfigurationError(f"{name} and {older_name} are the same option: give one of them")
+    given = older if value is None else value
+    if not isinstance(given, (str, os.PathLike)) or not os.fspath(given):
+        raise ConfigurationError(
+            f"{name} must be the path of a file or folder, not {type(given).__name__}: {given!r}"
+        )
+    return Path(os.fsdecode(given)).expanduser()
