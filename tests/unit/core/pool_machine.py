@@ -1,0 +1,674 @@
+"""A world against the pool core: Hypothesis plays the user, the operating system and the clock.
+
+`PoolMachine` executes the core's commands on fake processes and keeps its own books of what must
+be true: which task is queued or held, what each wait ends with and when, what each death counts
+for. After every step the books and the core must agree; at the end the pool must be closable.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import hypothesis.strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from wetlands.core import events as on
+from wetlands.core.events import Outcome, WorkerId
+from wetlands.core.policy import PoolConfig
+from wetlands.core.pool import PoolCore
+
+# Halves and whole seconds: sums are exact, so that the books and the core agree to the bit.
+GRACES = st.sampled_from([0.0, 1.0, 3.0, 20.0])
+PATIENCES = st.sampled_from([math.inf, math.inf, 0.0, 2.0, 5.0, 30.0])
+DELAYS = st.sampled_from([0.0, 0.0, 0.0, 0.0, 7.0])  #: a message that was late in being read
+PICKS = st.integers(0, 11)
+LAST_WORDS = st.sampled_from([Outcome.COMPLETED, Outcome.FAILED, Outcome.CANCELED])
+CONFIGS = st.fixed_dictionaries(
+    {
+        "size": st.integers(1, 3),
+        "startup_timeout": st.just(8.0),
+        "worker_timeout": st.sampled_from([math.inf, 6.0]),
+        "interrupt_grace": st.sampled_from([1.0, 25.0]),
+        "stop_grace": st.sampled_from([0.5, 2.0]),
+        "kill_retry": st.sampled_from([1.0, 12.0]),
+        "kill_limit": st.integers(1, 3),
+        "delivery_limit": st.integers(1, 3),
+        "restart_limit": st.integers(0, 3),
+        "backoff_base": st.sampled_from([0.0, 1.0, 1.0]),
+        "backoff_cap": st.just(3.0),
+        "stable_after": st.just(10.0),
+    }
+)
+
+
+@dataclass
+class Process:
+    """A fake process, and what the books say about it."""
+
+    spawned_at: float
+    kill_at: float  #: when the core must have killed it (again), or must have given it up
+    ready_at: float = math.inf
+    died_at: float = math.inf  #: of the first kill, or of the exit without one
+    booted: bool = False
+    asked: bool = False
+    kills: int = 0
+    blameless: bool = False
+    undead: bool = False  #: no signal ends it
+    given_up: bool = False  #: the core must have lost hope
+    held: tuple[int, int] | None = None  #: the task and attempt that it has, for the core
+    last: tuple[int, int] | None = None  #: those that it may still talk about
+    began: tuple[int, int] | None = None
+    timed_out: bool = False
+    stop_wanted: Outcome | None = None
+    interrupted: bool = False
+    silence_at: float = math.inf
+    limit_at: float = math.inf
+    force_at: float = math.inf
+    force_outcome: Outcome = Outcome.CANCELED
+
+    def want_stop(self, at: float, outcome: Outcome) -> None:
+        self.stop_wanted = self.stop_wanted or outcome
+        if at < self.force_at:
+            self.force_at, self.force_outcome = at, outcome
+
+    def due(self) -> float:
+        """When the core must do something about it."""
+        if self.given_up:
+            return math.inf
+        if self.held is None:
+            return self.kill_at
+        return min(self.silence_at, self.limit_at, self.force_at)
+
+    def verdict(self) -> Outcome:
+        """How its task ends if a deadline decides."""
+        if self.silence_at <= min(self.limit_at, self.force_at):
+            return Outcome.SILENT
+        return Outcome.TIMED_OUT if self.limit_at <= self.force_at else self.force_outcome
+
+
+@dataclass
+class Place:
+    """What the books say about a slot."""
+
+    incarnation: int = 0
+    failures: int = 0
+    spawn_at: float = 0.0  #: when the next process is due, while there is none
+    retired: bool = False
+
+
+@dataclass
+class Expected:
+    """A resolution that the event at hand must cause."""
+
+    outcome: Outcome
+    worker: WorkerId | None = None
+    detail: Any = field(default=...)  #: an ellipsis is anything
+
+
+class PoolMachine(RuleBasedStateMachine):
+    core_type: ClassVar[Any] = PoolCore
+    config_type: ClassVar[Any] = PoolConfig
+
+    @initialize(config=CONFIGS, world=st.sampled_from(["fair", "hostile", "undead"]))
+    def open_pool(self, config, world):
+        self.config = self.config_type(**config)
+        self.core = self.core_type(self.config)
+        self.world = world
+        self.now = 0.0
+        self.alive: dict[WorkerId, Process] = {}
+        self.dead: list[WorkerId] = []
+        self.places = [Place() for _ in range(self.config.size)]
+        self.timeouts: dict[int, float] = {}  #: every task ever submitted
+        self.resolved: dict[int, Outcome] = {}
+        self.attempts: dict[int, int] = {}
+        self.begun: set[int] = set()
+        self.queue: OrderedDict[int, None] = OrderedDict()
+        self.expected: dict[int, Expected] = {}
+        self.closing = False
+        self.announced: list[str] = []
+        self.execute_all(self.core.open(self.now))
+
+    # -- the driver: what the loop thread does, minus the I/O -------------------------------------
+
+    def feed(self, event, *, delay=0.0):
+        self.now += delay
+        self.give_up_on_the_undead()
+        commands = self.core.handle(event, self.now)
+        self.execute_all(commands)
+        for _ in range(100):
+            due = self.core.next_deadline()
+            if due is None or due > self.now:
+                break
+            self.execute_all(self.core.handle(on.ClockAdvanced(), self.now))
+        else:
+            raise AssertionError("the core keeps asking for the same moment")
+        assert not self.expected, f"not resolved: {self.expected}"
+        return commands
+
+    def execute_all(self, commands):
+        for command in commands:
+            name = type(command).__name__
+            execute = getattr(self, f"execute_{name}")  # the driver knows nothing else
+            execute(command)
+
+    def execute_SpawnWorker(self, command):  # noqa: N802
+        place = self.places[command.worker.slot]
+        assert command.worker.incarnation == place.incarnation + 1, "ids grow one by one"
+        assert self.current(command.worker.slot) is None, "two processes in a slot"
+        assert not self.closing, "a closing pool starts nothing"
+        assert not place.retired, "no restart beyond the budget"
+        assert self.now >= place.spawn_at, "no restart before the backoff is over"
+        place.incarnation += 1
+        self.alive[command.worker] = Process(self.now, self.now + self.config.startup_timeout)
+
+    def execute_DispatchTask(self, command):  # noqa: N802
+        process, task = self.alive[command.worker], command.task
+        assert process is self.current(command.worker.slot)
+        assert process.booted, "not ready"
+        assert not process.asked, "about to exit"
+        assert not process.kills, "about to die"
+        assert process.held is None, "busy"
+        assert task not in self.resolved, "dispatched after it was resolved"
+        assert task not in self.begun, "started at most once"
+        assert all(p.held is None or p.held[0] != task for p in self.alive.values())
+        assert self.queue.popitem(last=False)[0] == task, "out of order"
+        self.attempts[task] = self.attempts.get(task, 0) + 1
+        assert command.attempt == self.attempts[task] <= self.config.delivery_limit
+        process.held = process.last = (task, command.attempt)
+        process.silence_at = self.now + self.config.worker_timeout
+        process.limit_at = self.now + self.timeouts[task]
+        process.force_at = math.inf
+        process.timed_out = process.interrupted = False
+        process.stop_wanted = None
+
+    def execute_InterruptTask(self, command):  # noqa: N802
+        process = self.alive[command.worker]
+        assert process.held == (command.task, command.attempt), "it does not run that"
+        assert process.stop_wanted, "nobody asked for it"
+        assert not process.interrupted, "told twice"
+        process.interrupted = True
+
+    def execute_StopWorker(self, command):  # noqa: N802
+        process = self.alive[command.worker]
+        assert self.closing
+        assert process.booted
+        assert process.held is None
+        assert not process.asked
+        assert not process.kills
+        process.asked = process.blameless = True
+        process.kill_at = self.now + self.config.stop_grace
+
+    def execute_KillWorker(self, command):  # noqa: N802
+        process = self.alive[command.worker]
+        assert not process.given_up, "given up, and now killed again"
+        assert process.due() <= self.now, "killed too early, or without a reason"
+        assert process.kills < self.config.kill_limit
+        if process.held:
+            process.blameless = True
+            if not process.timed_out:
+                outcome = process.verdict()
+                assert outcome is not Outcome.TIMED_OUT, "resolved first, killed later"
+                self.expected.setdefault(process.held[0], Expected(outcome, command.worker))
+            process.held = None
+        if not process.kills:
+            process.died_at = self.now
+        process.kills += 1
+        process.kill_at = self.now + self.config.kill_retry
+
+    def execute_ResolveTask(self, command):  # noqa: N802
+        task = command.task
+        assert task in self.timeouts, "never submitted"
+        assert task not in self.resolved, "resolved twice"
+        self.resolved[task] = command.outcome
+        if command.outcome is Outcome.TIMED_OUT:
+            self.expect_time_out(self.alive[command.worker], task)
+        expected = self.expected.pop(task)
+        assert command.outcome is expected.outcome, (command, expected)
+        assert command.worker == expected.worker
+        assert expected.detail is ... or command.detail is expected.detail
+
+    def expect_time_out(self, process, task):
+        assert process.held is not None
+        assert process.held[0] == task
+        assert process.limit_at <= self.now, "too early"
+        assert process.verdict() is Outcome.TIMED_OUT, "something else came first"
+        process.limit_at = math.inf
+        process.timed_out = True
+        process.want_stop(self.now + self.config.interrupt_grace, Outcome.TIMED_OUT)
+        worker = next(w for w, p in self.alive.items() if p is process)
+        self.expected[task] = Expected(Outcome.TIMED_OUT, worker)
+
+    def execute_AnnounceBroken(self, command):  # noqa: N802
+        assert not self.announced
+        assert not self.closing
+        assert all(place.retired for place in self.places)
+        self.announced.append("broken")
+        self.expect_queue_to_end(Outcome.BROKEN)
+
+    def execute_AnnounceClosed(self, command):  # noqa: N802
+        assert "closed" not in self.announced
+        assert self.closing
+        assert all(p.given_up for p in self.alive.values()), "process leaked"
+        self.announced.append("closed")
+
+    # -- the books --------------------------------------------------------------------------------
+
+    def current(self, slot: int) -> Process | None:
+        """Return the process that the core has in the slot."""
+        process = self.alive.get(WorkerId(slot, self.places[slot].incarnation))
+        return None if process is None or process.given_up else process
+
+    def expect_queue_to_end(self, outcome):
+        self.expected.update((task, Expected(outcome)) for task in self.queue)
+        self.queue.clear()
+
+    def give_up_on_the_undead(self):
+        for worker, process in self.alive.items():
+            hopeless = process.kills == self.config.kill_limit and process.kill_at <= self.now
+            if hopeless and not process.given_up:
+                process.given_up = True
+                self.account_for_end(worker, process)
+
+    def account_for_end(self, worker, process):
+        """Say what the end of the process means for its slot."""
+        place = self.places[worker.slot]
+        if min(process.died_at, self.now) - process.ready_at >= self.config.stable_after:
+            place.failures = 0
+        place.failures += not process.blameless
+        place.retired = self.closing or place.failures > self.config.restart_limit
+        pause = 0.0
+        if not process.blameless:
+            doubled = self.config.backoff_base * 2.0 ** (place.failures - 1)
+            pause = min(doubled, self.config.backoff_cap)
+        place.spawn_at = self.now + pause
+
+    def account_for_task(self, worker, process, detail):
+        """Say what the exit of the process means for its task."""
+        if process.held is None:
+            return
+        task = process.held[0]
+        if process.began == process.held:
+            process.blameless = True
+            outcome, blamed = Outcome.LOST, worker
+        elif process.stop_wanted:
+            outcome, blamed = process.stop_wanted, None
+        elif self.attempts[task] >= self.config.delivery_limit:
+            outcome, blamed = Outcome.LOST, worker
+        else:
+            self.queue[task] = None
+            self.queue.move_to_end(task, last=False)
+            return
+        if not process.timed_out:
+            self.expected[task] = Expected(outcome, blamed, detail)
+
+    def exit(self, worker, *, delay=0.0):
+        self.now += delay
+        self.give_up_on_the_undead()
+        process = self.alive.pop(worker)
+        self.dead.append(worker)
+        detail = object()
+        if not process.given_up:
+            self.account_for_task(worker, process, detail)
+            self.account_for_end(worker, process)
+        self.feed(on.WorkerExited(worker, process.began, detail))
+
+    def end_task(self, worker, outcome, *, delay=0.0):
+        """The process says that its task ended: the truth, or what nobody believes any more."""
+        process, detail = self.alive[worker], object()
+        task, attempt = process.last
+        process.last, process.began = None, (task, attempt)
+        self.begun.add(task)
+        if process.held == (task, attempt):
+            process.held = None
+            process.kill_at = math.inf
+            self.places[worker.slot].failures = 0
+            if not process.timed_out:
+                self.expected[task] = Expected(outcome, worker, detail)
+        self.feed(on.TaskEnded(worker, task, attempt, outcome, detail), delay=delay)
+
+    def boot_process(self, worker, *, delay=0.0):
+        process = self.alive[worker]
+        process.booted = True
+        if not process.kills:
+            process.ready_at = self.now + delay
+            process.kill_at = math.inf
+        self.feed(on.WorkerReady(worker), delay=delay)
+
+    def progress(self, worker, *, delay=0.0):
+        process = self.alive[worker]
+        task, attempt = process.began = process.last
+        self.begun.add(task)
+        if process.held:
+            process.silence_at = self.now + delay + self.config.worker_timeout
+        self.feed(on.TaskProgressed(worker, task, attempt), delay=delay)
+
+    def pick(self, index, keep):
+        fits = sorted(worker for worker, process in self.alive.items() if keep(process))
+        return fits[index % len(fits)] if fits else None
+
+    # -- the user ---------------------------------------------------------------------------------
+
+    @rule(timeout=PATIENCES, number=st.sampled_from([1, 1, 3]))
+    def submit(self, timeout, number):
+        for _ in range(number):
+            task = len(self.timeouts)
+            self.timeouts[task] = timeout
+            if self.closing or self.announced:
+                outcome = Outcome.CLOSED if self.closing else Outcome.BROKEN
+                self.expected[task] = Expected(outcome)
+            else:
+                self.queue[task] = None
+            self.feed(on.TaskSubmitted(task, timeout))
+
+    @precondition(lambda self: len(self.resolved) < len(self.timeouts))
+    @rule(index=PICKS, force_after=PATIENCES)
+    def cancel(self, index, force_after):
+        waiting = [task for task in self.timeouts if task not in self.resolved]
+        task = waiting[index % len(waiting)]
+        if task in self.queue:
+            del self.queue[task]
+            self.expected[task] = Expected(Outcome.CANCELED)
+        for process in self.alive.values():
+            if process.held and process.held[0] == task:
+                process.want_stop(self.now + force_after, Outcome.CANCELED)
+        self.feed(on.CancelRequested(task, force_after))
+
+    @precondition(lambda self: self.resolved)
+    @rule(index=PICKS)
+    def cancel_what_has_ended(self, index):
+        task = sorted(self.resolved)[-1 - index % len(self.resolved)]
+        assert self.feed(on.CancelRequested(task, 0.0)) == []
+
+    @precondition(lambda self: len(self.timeouts) > 2)
+    @rule(grace=GRACES, sure=st.sampled_from([False, False, True]))
+    def close(self, grace, sure):
+        if sure:  # not too often: a pool that is closed has little left to get wrong
+            self.request_close(grace)
+
+    def request_close(self, grace):
+        self.closing = True
+        self.expect_queue_to_end(Outcome.CLOSED)
+        for slot, place in enumerate(self.places):
+            process = self.current(slot)
+            if process is None:
+                place.retired = True
+            elif process.held:
+                process.want_stop(self.now + grace, Outcome.CLOSED)
+            elif not process.booted and not process.kills:
+                process.kill_at = self.now
+        self.feed(on.CloseRequested(grace))
+
+    # -- the processes ----------------------------------------------------------------------------
+
+    @rule()
+    def run_smoothly(self):
+        """Wait out every backoff and boot everybody, so that deep states stay reachable."""
+        waits = [p.spawn_at for s, p in enumerate(self.places) if self.current(s) is None]
+        self.now = max([self.now, *(at for at in waits if at <= self.now + 3.0)])
+        self.feed(on.ClockAdvanced())
+        for worker, process in list(self.alive.items()):
+            if not process.booted and not process.kills:
+                self.boot_process(worker)
+
+    @rule(index=PICKS, delay=DELAYS)
+    def boot(self, index, delay):
+        worker = self.pick(index, lambda p: not p.booted)
+        if worker:
+            self.boot_process(worker, delay=delay)
+
+    @rule(index=PICKS)
+    def begin(self, index):
+        worker = self.pick(index, lambda p: p.held and p.began != p.held)
+        if worker:
+            process = self.alive[worker]
+            process.began = process.held
+            self.begun.add(process.held[0])
+
+    @rule(index=PICKS, delay=DELAYS)
+    def report(self, index, delay):
+        worker = self.pick(index, lambda p: p.last)
+        if worker:
+            self.progress(worker, delay=delay)
+
+    @rule(index=PICKS, outcome=LAST_WORDS, delay=DELAYS)
+    def end(self, index, outcome, delay):
+        worker = self.pick(index, lambda p: p.last)
+        if worker:
+            self.end_task(worker, outcome, delay=delay)
+
+    @rule(index=PICKS, delay=DELAYS)
+    def die(self, index, delay):
+        worker = self.pick(index, lambda p: not p.undead)
+        if worker:
+            self.exit(worker, delay=delay)
+
+    @rule(index=PICKS)
+    def die_of_the_kill(self, index):
+        worker = self.pick(index, lambda p: p.kills and not p.undead)
+        if worker:
+            self.exit(worker)
+
+    @rule(index=PICKS)
+    def fault(self, index):
+        worker = self.pick(index, lambda p: True)
+        if worker is None:
+            return
+        process = self.alive[worker]
+        if process.kills:
+            assert self.feed(on.WorkerFaulted(worker, "more garbage")) == []
+            return
+        if process.held and not process.timed_out:
+            self.expected[process.held[0]] = Expected(Outcome.LOST, worker)
+        process.kill_at = process.force_at = self.now
+        process.limit_at = math.inf
+        self.feed(on.WorkerFaulted(worker, "garbage"))
+
+    @rule(index=PICKS)
+    def become_undead(self, index):
+        worker = self.pick(index, lambda p: not p.undead)
+        if worker:
+            self.alive[worker].undead = True
+
+    # -- what must be ignored ---------------------------------------------------------------------
+
+    def utterances(self, worker, task, attempt):
+        yield on.TaskProgressed(worker, task, attempt)
+        for outcome in (Outcome.COMPLETED, Outcome.CANCELED):
+            yield on.TaskEnded(worker, task, attempt, outcome)
+
+    @precondition(lambda self: self.timeouts)
+    @rule(index=PICKS, back=PICKS, attempt=st.integers(1, 3))
+    def mutter_about_what_it_does_not_run(self, index, back, attempt):
+        worker = self.pick(index, lambda p: True)
+        task = len(self.timeouts) - 1 - back % len(self.timeouts)
+        if worker and self.alive[worker].held != (task, attempt):
+            for event in self.utterances(worker, task, attempt):
+                assert self.feed(event) == [], "stale, and yet it had an effect"
+
+    @precondition(lambda self: self.timeouts)
+    @rule(index=PICKS, back=PICKS, attempt=st.integers(1, 2))
+    def speak_from_the_grave(self, index, back, attempt):
+        graves = self.dead + [w for w, p in self.alive.items() if p.given_up]
+        if not graves:
+            return
+        worker = graves[-1 - index % len(graves)]
+        task = len(self.timeouts) - 1 - back % len(self.timeouts)
+        assert self.feed(on.WorkerReady(worker)) == []
+        assert self.feed(on.WorkerFaulted(worker, "garbage")) == []
+        assert self.feed(on.WorkerExited(worker, (task, attempt))) == []
+        for slot in range(self.config.size):
+            held = (process := self.current(slot)) and process.held
+            for event in self.utterances(worker, *(held or (task, attempt))):
+                assert self.feed(event) == [], "the dead can't speak"
+
+    # -- time -------------------------------------------------------------------------------------
+
+    @rule(dt=st.sampled_from([0.0, 0.5, 1.0, 3.0, 11.0, 40.0]))
+    def wait(self, dt):
+        self.feed(on.ClockAdvanced(), delay=dt)
+
+    @rule()
+    def wait_for_the_next_deadline(self):
+        due = self.core.next_deadline()
+        if due is not None:
+            self.feed(on.ClockAdvanced(), delay=max(0.0, due - self.now))
+
+    # -- safety: after every step -----------------------------------------------------------------
+
+    def expected_state(self, slot: int) -> str:
+        process = self.current(slot)
+        if process is None:
+            return "RETIRED" if self.places[slot].retired else "VACANT"
+        if process.kills:
+            return "KILLING"
+        if process.asked:
+            return "STOPPING"
+        if not process.booted:
+            return "STARTING"
+        return "BUSY" if process.held else "IDLE"
+
+    @invariant()
+    def the_core_and_the_books_agree_on_every_slot(self):
+        states = [slot.state.name for slot in self.core.slots]
+        assert states == [self.expected_state(slot) for slot in range(self.config.size)]
+
+    @invariant()
+    def no_ready_task_beside_an_idle_worker(self):
+        if self.core.ready:
+            assert all(slot.state.name != "IDLE" for slot in self.core.slots)
+
+    @invariant()
+    def a_slot_has_a_task_exactly_while_busy(self):
+        for index, slot in enumerate(self.core.slots):
+            assert (slot.task is not None) == (slot.state.name == "BUSY")
+            if slot.task:
+                assert (slot.task.id, slot.task.attempt) == self.current(index).held
+
+    @invariant()
+    def every_task_is_queued_held_or_resolved(self):
+        assert list(self.core.ready) == list(self.queue)
+        held = {p.held[0] for p in self.alive.values() if p.held and not p.timed_out}
+        unresolved = set(self.timeouts) - set(self.resolved)
+        assert unresolved == held | set(self.queue)
+        assert set(self.core.tasks) == unresolved, "remembered for ever, or forgotten too early"
+
+    @invariant()
+    def nothing_due_is_left_undone(self):
+        for slot, place in enumerate(self.places):
+            process = self.current(slot)
+            if process:
+                assert process.due() > self.now
+                assert bool(process.held and process.stop_wanted) <= process.interrupted
+            elif not place.retired:
+                assert place.spawn_at > self.now
+
+    @invariant()
+    def the_next_deadline_is_never_late(self):
+        due = [p.due() for p in self.alive.values()]
+        due += [
+            place.spawn_at
+            for slot, place in enumerate(self.places)
+            if self.current(slot) is None and not place.retired
+        ]
+        earliest = min(due, default=math.inf)
+        if earliest < math.inf:
+            assert self.core.next_deadline() is not None, "nobody would wake up"
+            assert self.core.next_deadline() <= earliest
+        assert min(slot.due for slot in self.core.slots) == earliest
+
+    @invariant()
+    def the_end_is_announced(self):
+        if all(place.retired for place in self.places):
+            assert self.announced[-1:] == (["closed"] if self.closing else ["broken"])
+        assert self.core.closing == self.closing
+        assert self.core.closed == ("closed" in self.announced)
+        assert self.core.broken == ("broken" in self.announced)
+
+    @invariant()
+    def nothing_grows_without_bound(self):
+        assert len(self.core._crew.deadlines) <= 2 * self.config.size
+        assert len(self.core._crew.idle) == self.core.count(
+            *(slot.state for slot in self.core.slots if slot.state.name == "IDLE")
+        )
+        assert len(self.core.story) <= 256
+
+    def check_everything(self):
+        self.the_core_and_the_books_agree_on_every_slot()
+        self.no_ready_task_beside_an_idle_worker()
+        self.a_slot_has_a_task_exactly_while_busy()
+        self.every_task_is_queued_held_or_resolved()
+        self.nothing_due_is_left_undone()
+        self.the_next_deadline_is_never_late()
+        self.the_end_is_announced()
+        self.nothing_grows_without_bound()
+
+    # -- liveness: from every state that can be reached the pool drains, and can be closed ---------
+
+    def teardown(self):
+        if not hasattr(self, "core"):
+            return
+        if self.world == "fair":
+            self.drain()
+        self.close_for_good(grace=4.0)
+
+    def drain(self):
+        """Where processes boot, work and die when killed, every task ends."""
+        for process in self.alive.values():
+            process.undead = process.undead and process.kills > 0
+        for _ in range(2000):
+            if len(self.resolved) == len(self.timeouts):
+                return
+            self.step_or_wait()
+        raise AssertionError("the pool stalls")
+
+    def close_for_good(self, grace):
+        """However processes behave, close ends in bounded time, and nothing is left behind."""
+        start = self.now
+        self.request_close(grace)
+        for _ in range(2000):
+            if "closed" in self.announced:
+                break
+            self.step_or_wait()
+        config = self.config
+        bound = grace + config.stop_grace + config.kill_retry * config.kill_limit
+        assert self.now - start <= bound, "too late"
+        assert self.announced.count("closed") == 1, list(self.core.story)[-6:]
+        assert set(self.resolved) == set(self.timeouts), "task lost"
+        assert all(p.kills == config.kill_limit for p in self.alive.values()), "process leaked"
+        assert self.core.next_deadline() is None
+
+    def step_or_wait(self):
+        if not any(self.step(worker, process) for worker, process in list(self.alive.items())):
+            due = self.core.next_deadline()
+            assert due is not None, "nothing to wait for, and yet not at the end"
+            self.feed(on.ClockAdvanced(), delay=max(0.0, due - self.now))
+        self.check_everything()
+
+    def step(self, worker, process) -> bool:
+        """Let the process do what it does in this world; return whether it did anything."""
+        if process.given_up:
+            return False
+        if self.world == "fair":
+            return self.step_fairly(worker, process)
+        if self.world == "hostile" and process.kills and not process.undead:
+            self.exit(worker)  # the only thing that it listens to
+            return True
+        if process.last:
+            self.progress(worker)  # it is not silent at least
+        return False
+
+    def step_fairly(self, worker, process) -> bool:
+        if process.kills or process.asked:
+            if not process.undead:
+                self.exit(worker)
+            return not process.undead
+        if not process.booted:
+            self.boot_process(worker)
+        elif process.held and not process.undead:
+            self.end_task(worker, Outcome.COMPLETED)
+        else:
+            return False
+        return True
