@@ -1,0 +1,77 @@
+"""What every test gets: a check that it leaves nothing behind, and options."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.support.waiting import wait_until
+from wetlands.runtime import folder
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--long", action="store_true", help="also run soaks and wide matrices")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--long"):
+        return
+    chosen, left_out = [], []
+    for item in items:
+        (left_out if item.get_closest_marker("long") else chosen).append(item)
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = chosen
+
+
+def _children() -> set[int]:
+    found = set()
+    for child in psutil.Process().children(recursive=True):
+        try:
+            if child.status() != psutil.STATUS_ZOMBIE:
+                found.add(child.pid)
+        except psutil.NoSuchProcess:
+            pass
+    return found
+
+
+def _threads() -> set[str]:
+    return {thread.name for thread in threading.enumerate() if thread.name.startswith("wetlands")}
+
+
+def _descriptors() -> int:
+    return len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 0
+
+
+def _folders() -> set[str]:
+    own = folder._prefix()
+    return {entry.name for entry in Path(folder._parent()).iterdir() if entry.name.startswith(own)}
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left_behind() -> Iterator[None]:
+    """Compare processes, threads, descriptors and folders with those before the test."""
+    children, threads, descriptors, folders = _children(), _threads(), _descriptors(), _folders()
+    yield
+
+    def clean() -> bool:
+        return (
+            _children() <= children
+            and _threads() <= threads
+            and _descriptors() <= descriptors
+            and _folders() <= folders
+        )
+
+    if not wait_until(clean, timeout=10.0, fail=False):
+        left = {
+            "processes": _children() - children,
+            "threads": _threads() - threads,
+            "descriptors": _descriptors() - descriptors,
+            "folders": _folders() - folders,
+        }
+        pytest.fail(f"the test left something behind: { {k: v for k, v in left.items() if v} }")

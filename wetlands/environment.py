@@ -39,6 +39,8 @@ WorkerEnv = Callable[[int], Mapping[str, str]]
 
 #: How long running tasks may go on at `exit()`, in seconds.
 EXIT_GRACE = 2.0
+#: How many targets are remembered, so that a file is not looked for with every task.
+TARGETS = 1000
 
 
 class Environment:
@@ -58,7 +60,7 @@ class Environment:
         self._pool: Pool | None = None
         self._was_launched = False
         self._max_workers = 0
-        self._environ: dict[str, str] | None = None
+        self._targets: dict[tuple[str, str | None, str], Target] = {}
 
     def __repr__(self) -> str:
         workers = f", {self.worker_count} workers" if self.launched() else ""
@@ -194,7 +196,7 @@ class Environment:
         """
         pool = self._open_pool()
         limit = _positive("timeout", timeout)
-        found = find_target(target, function, pool.codec, self._place())
+        found = self._find(pool, target, function)
         frame = encode_arguments(pool.codec, args, kwargs, found.label)
         return self._submit(pool, found, frame, limit, start)
 
@@ -400,10 +402,24 @@ class Environment:
         pool.check_open()
         return pool
 
+    def _find(self, pool: Pool, target: TargetLike, function: str | None) -> Target:
+        """Find the target; the last ones that were given as strings are remembered."""
+        if not isinstance(target, str):
+            return find_target(target, function, pool.codec, self._place())
+        # A relative path means another file once the host has changed its folder.
+        key = (target, function, "" if os.path.isabs(target) else os.getcwd())
+        found = self._targets.get(key)
+        if found is None:
+            found = find_target(target, function, pool.codec, self._place())
+            if len(self._targets) >= TARGETS:
+                self._targets.clear()
+            self._targets[key] = found
+        return found
+
     def _submit(
         self, pool: Pool, target: Target, arguments: bytes, timeout: float, start: bool
     ) -> Task[Any]:
-        task = pool.new_task(target.call, (*target.frames, arguments), timeout, target.label)
+        task = pool.new_task((*target.frames, arguments), timeout, target.label)
         return task.start() if start else task
 
     def _mapped(
@@ -418,7 +434,7 @@ class Environment:
             name, iterable = None, function
         if iterable is None or not hasattr(iterable, "__iter__"):
             raise ConfigurationError(f"map needs an iterable of items, not {iterable!r}")
-        return find_target(target, name, pool.codec, self._place()), iterable
+        return self._find(pool, target, name), iterable
 
     def _plan(self, size: int, worker_env: WorkerEnv | None, commands: list[str]) -> WorkerPlan:
         python = self.interpreter

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import os
 import sys
 import sysconfig
@@ -23,12 +24,11 @@ class Target:
     """A function to call, ready to be sent.
 
     Attributes:
-        call: What to run, as the worker reads it (see `worker_entry.worker`).
-        frames: The function itself, where it goes by value.
+        frames: What to run, as the worker reads it (see `worker_entry.worker`), and the function
+            itself where it goes by value.
         label: For people.
     """
 
-    call: dict[str, Any]
     frames: tuple[bytes, ...]
     label: str
 
@@ -57,9 +57,9 @@ def find_target(target: TargetLike, function: str | None, codec: Codec, place: s
         )
     if isinstance(target, os.PathLike) or (isinstance(target, str) and _looks_like_file(target)):
         path = existing_file(target)
-        return Target(_call("file", path, function), (), f"{Path(path).name}:{function}")
+        return Target((_call("file", path, function),), f"{Path(path).name}:{function}")
     if isinstance(target, str) and all(part.isidentifier() for part in target.split(".")):
-        return Target(_call("module", target, function), (), f"{target}:{function}")
+        return Target((_call("module", target, function),), f"{target}:{function}")
     raise ConfigurationError(
         f"the target must be a file, a module's name or a callable, not {target!r}"
     )
@@ -74,15 +74,15 @@ def find_script(path: str | os.PathLike[str], args: Sequence[str], run_name: str
     if isinstance(args, str) or not all(isinstance(arg, str) for arg in args):
         raise ConfigurationError(f"a script's args must be a sequence of strings, not {args!r}")
     found = existing_file(path)
-    call = {**_call("script", found, ""), "args": list(args), "run_name": run_name}
-    return Target(call, (), Path(found).name)
+    call = _call("script", found, "", args=list(args), run_name=run_name)
+    return Target((call,), Path(found).name)
 
 
 def find_functions(target: str | os.PathLike[str]) -> Target:
     """Return the request for the names of the functions of a file or module."""
     is_file = isinstance(target, os.PathLike) or _looks_like_file(target)
     found = existing_file(target) if is_file else str(target)
-    return Target(_call("list", found, "file" if is_file else "module"), (), f"{found}:*")
+    return Target((_call("list", found, "file" if is_file else "module"),), f"{found}:*")
 
 
 def encode_arguments(codec: Codec, args: Any, kwargs: Any, label: str) -> bytes:
@@ -120,8 +120,9 @@ def _looks_like_file(target: str) -> bool:
     return target.endswith(".py") or os.sep in target or (os.altsep or os.sep) in target
 
 
-def _call(how: str, target: str, function: str) -> dict[str, Any]:
-    return {"how": how, "target": target, "function": function}
+def _call(how: str, target: str, function: str, **more: Any) -> bytes:
+    call = {"how": how, "target": target, "function": function, **more}
+    return json.dumps(call, separators=(",", ":")).encode()
 
 
 def _from_callable(function: Callable[..., Any], codec: Codec, place: str) -> Target:
@@ -130,9 +131,9 @@ def _from_callable(function: Callable[..., Any], codec: Codec, place: str) -> Ta
     label = f"{getattr(module, '__name__', '?')}:{name or type(function).__name__}"
     if module is not None and _lookup(module, name) is function:
         if module.__name__ != "__main__":
-            return Target(_by_reference(module, name), (), label)
+            return Target((_by_reference(module, name),), label)
         if not codec.by_value and getattr(module, "__file__", None):
-            return Target(_call("file", os.path.abspath(str(module.__file__)), name), (), label)
+            return Target((_call("file", os.path.abspath(str(module.__file__)), name),), label)
     if not codec.by_value:
         raise SerializationError(
             f"{label} can't be sent to {place}: functions that are no attribute of a module "
@@ -141,14 +142,14 @@ def _from_callable(function: Callable[..., Any], codec: Codec, place: str) -> Ta
             where="target",
         )
     try:
-        return Target(_call("value", "", name), (codec.dumps(function),), label)
+        return Target((_call("value", "", name), codec.dumps(function)), label)
     except CodecError as error:
         raise SerializationError(
             f"{label} can't be sent to {place}: {error}", where="target"
         ) from (error)
 
 
-def _by_reference(module: Any, name: str) -> dict[str, Any]:
+def _by_reference(module: Any, name: str) -> bytes:
     """Name a function of a module of the host.
 
     A file of the user's own is loaded as such: the environment most likely can't import it by

@@ -91,7 +91,7 @@ class Task(Generic[T]):
         self._driver = driver
         self.number = number  #: what its pool and its workers call it
         self._description = description
-        self._id = str(uuid.uuid4())
+        self._id: str | None = None
         # Reentrant, because a value that is rebuilt under it may run any code.
         self._lock = threading.RLock()
         self._asked_to_start = False
@@ -105,17 +105,22 @@ class Task(Generic[T]):
         self._wakers: list[Callable[[], None]] = []
         self._told: threading.Event | None = None  #: set when listeners saw the end
         self._worker: TaskWorker | None = None
-        self._times = Timings(None, None, None)
+        self._submitted: float | None = None
+        self._started: float | None = None
+        self._finished: float | None = None
         self._future: TaskFuture[T] = TaskFuture(self, driver.deliver)
 
     def __repr__(self) -> str:
-        return f"<Task {self._id[:8]} {self._description} {self._status.value}>"
+        return f"<Task {self.id[:8]} {self._description} {self._status.value}>"
 
     # -- what it is -------------------------------------------------------------------------------
 
     @property
     def id(self) -> str:
         """The task's unique identifier, a UUID4."""
+        if self._id is None:  # most tasks are never asked, and randomness is not cheap
+            with self._lock:
+                self._id = self._id or str(uuid.uuid4())
         return self._id
 
     @property
@@ -128,7 +133,7 @@ class Task(Generic[T]):
     @property
     def started(self) -> bool:
         """Whether a worker has been given the task."""
-        return self._times.started is not None
+        return self._started is not None
 
     @property
     def result(self) -> T:
@@ -209,7 +214,7 @@ class Task(Generic[T]):
     @property
     def timings(self) -> Timings:
         """When the task was submitted, started and finished."""
-        return self._times
+        return Timings(self._submitted, self._started, self._finished)
 
     # -- what to do with it -----------------------------------------------------------------------
 
@@ -225,7 +230,7 @@ class Task(Generic[T]):
             if self._asked_to_start or self._status.is_finished():
                 return self
             self._asked_to_start = True
-            self._times = self._times._replace(submitted=time.monotonic())
+            self._submitted = time.monotonic()
         self._driver.start_task(self)
         return self
 
@@ -365,7 +370,7 @@ class Task(Generic[T]):
         with self._lock:
             self._worker = worker
             self._status = TaskStatus.RUNNING
-            self._times = self._times._replace(started=time.monotonic())
+            self._started = time.monotonic()
         self._emit(TaskEventType.STARTED)
 
     def _requeue(self) -> None:
@@ -373,7 +378,7 @@ class Task(Generic[T]):
         with self._lock:
             self._worker = None
             self._status = TaskStatus.PENDING
-            self._times = self._times._replace(started=None)
+            self._started = None
 
     def _update(self, message: str | None, current: float | None, maximum: float | None) -> None:
         last = self._last
@@ -399,7 +404,7 @@ class Task(Generic[T]):
         with self._lock:
             if self._status.is_finished():
                 return
-            self._times = self._times._replace(finished=time.monotonic())
+            self._finished = time.monotonic()
             self._load, self._exception = load, error
             listeners = list(self._listeners)
             wakers, self._wakers = self._wakers, []
@@ -421,9 +426,9 @@ class Task(Generic[T]):
             self._future.set_result(None)  # type: ignore[arg-type]  # asked for with _value()
 
     def _emit(self, kind: TaskEventType) -> None:
+        if not self._listeners:
+            return
         with self._lock:
-            if not self._listeners:
-                return
             listeners = list(self._listeners)
         event = TaskEvent(self, kind, self._last)
 

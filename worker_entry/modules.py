@@ -99,12 +99,12 @@ class Modules:
         Raises:
             TargetError: There is no such file.
         """
-        if not os.path.isfile(path):
-            raise TargetError(f"there is no file {path}")
         folder = self._activate(os.path.dirname(path))
         name = folder.targets.get(path)
         if name is not None and name in sys.modules:
             return sys.modules[name]
+        if not os.path.isfile(path):
+            raise TargetError(f"there is no file {path}")
         name = folder.targets[path] = self._free_name(path)
         spec = importlib.util.spec_from_file_location(name, path, loader=_SourceLoader(name, path))
         assert spec is not None

@@ -128,11 +128,14 @@ class Reject(NamedTuple):
 
 
 class Run(NamedTuple):
-    """Host to worker: run this; `call` says what (see `worker.Worker`)."""
+    """Host to worker: run this.
+
+    The first frame of the payload says what, as a JSON object (see `worker`); a frame, and no
+    header, so that both sides can keep what they made of it for the next task that is alike.
+    """
 
     task: int
     attempt: int
-    call: dict[str, Any]
     payload: Payload
 
 
@@ -147,6 +150,8 @@ class Stop(NamedTuple):
     """Host to worker: exit."""
 
 
+# The order of fields is that of the wire: task and attempt first, then those of the header, then
+# the payload.
 class _Kind(NamedTuple):
     code: bytes
     about_task: bool
@@ -175,7 +180,7 @@ _KINDS: dict[Any, _Kind] = {
     Canceled: _Kind(b"C", True, {}, False),
     Welcome: _Kind(b"W", False, {}, False),
     Reject: _Kind(b"J", False, {"reason": (str,)}, False),
-    Run: _Kind(b"T", True, {"call": (dict,)}, True),
+    Run: _Kind(b"T", True, {}, True),
     Interrupt: _Kind(b"I", True, {}, False),
     Stop: _Kind(b"S", False, {}, False),
 }
@@ -205,17 +210,17 @@ def encode(message: Message) -> list[bytes]:
         LocalProtocolError: A field has a value that can't be written.
     """
     kind = _KINDS[type(message)]
-    fields = message._asdict()
+    values: tuple[Any, ...] = tuple(message)
+    task, attempt = values[:2] if kind.about_task else (0, 0)
     try:
-        head = _HEAD.pack(kind.code, fields.get("task", 0), fields.get("attempt", 0))
-        frames = [head]
+        frames = [_HEAD.pack(kind.code, task, attempt)]
         if kind.fields:
-            header = {name: fields[name] for name in kind.fields}
+            header = {name: getattr(message, name) for name in kind.fields}
             frames.append(json.dumps(header, separators=(",", ":")).encode())
     except (struct.error, TypeError, ValueError) as error:
         raise LocalProtocolError(f"can't send {message!r}: {error}") from error
     if kind.payload:
-        frames.extend(fields["payload"])
+        frames.extend(values[-1])
     return frames
 
 
@@ -231,19 +236,19 @@ def decode(frames: Sequence[bytes]) -> Message:
     if code not in _BY_CODE:
         raise RemoteProtocolError(f"unknown kind of message {code!r}")
     cls, kind = _BY_CODE[code]
-    values: dict[str, Any] = {"task": task, "attempt": attempt} if kind.about_task else {}
+    values: list[Any] = [task, attempt] if kind.about_task else []
     taken = 1
     if kind.fields:
-        values.update(_decode_header(cls.__name__, kind, frames[1:2]))
+        values += _decode_header(cls.__name__, kind, frames[1:2])
         taken = 2
     if kind.payload:
-        values["payload"] = tuple(frames[taken:])
+        values.append(tuple(frames[taken:]))
     elif len(frames) != taken:
         raise RemoteProtocolError(f"{cls.__name__} with {len(frames)} frames")
-    return cls(**values)  # type: ignore[no-any-return]
+    return cls(*values)  # type: ignore[no-any-return]
 
 
-def _decode_header(name: str, kind: _Kind, frames: Sequence[bytes]) -> dict[str, Any]:
+def _decode_header(name: str, kind: _Kind, frames: Sequence[bytes]) -> list[Any]:
     if not frames or len(frames[0]) > MAX_HEADER:
         raise RemoteProtocolError(f"{name} without a header of acceptable size")
     try:
@@ -257,4 +262,4 @@ def _decode_header(name: str, kind: _Kind, frames: Sequence[bytes]) -> dict[str,
         # bool is an int to isinstance(), but not on the wire.
         if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
             raise RemoteProtocolError(f"{name}: field {field!r} is {value!r}")
-    return {field: header[field] for field in kind.fields}
+    return [header[field] for field in kind.fields]

@@ -1,10 +1,10 @@
 """The worker's main thread: take a task, run it, say how it ended.
 
-A Run's `call` names what to run, by `how`:
+The first payload frame of a Run, a JSON object, names what to run, by `how`:
 
 -   `file`: `function` of the file `target`
 -   `module`: `function` of the importable module `target`
--   `value`: the function is the first payload frame, pickled by value
+-   `value`: the function is the second payload frame, pickled by value
 -   `script`: the file `target` as a program, under the name `run_name`
 -   `list`: nothing is run; the result is the names of the functions of `target`, found as a file
     or a module as `function` says
@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import json
 import mmap
 import os
 import runpy
@@ -51,6 +52,7 @@ class Worker:
         self._modules.install()
         self._started = _map(started_file)
         self._takes_task: dict[Any, int] = {}
+        self._calls: dict[bytes, dict[str, Any]] = {}
         # The control thread may learn of a cancellation before the main thread has read the Run.
         self._lock = threading.Lock()
         self._handle: RemoteTaskHandle | None = None
@@ -114,7 +116,7 @@ class Worker:
         return protocol.Result(run.task, run.attempt, (frame,))
 
     def _call(self, run: protocol.Run, handle: RemoteTaskHandle) -> Any:
-        call = run.call
+        call = self._read_call(run.payload[0])
         how = call["how"]
         if how == "list":
             return list_functions(self._module(call["function"], call["target"]))
@@ -127,6 +129,14 @@ class Worker:
             kwargs["task"] = handle
         return function(*args, **kwargs)
 
+    def _read_call(self, frame: bytes) -> dict[str, Any]:
+        call = self._calls.get(frame)
+        if call is None:
+            if len(self._calls) > 1000:
+                self._calls.clear()
+            call = self._calls[frame] = json.loads(frame.decode())
+        return call
+
     def _module(self, how: str, target: str) -> ModuleType:
         if how == "file":
             return self._modules.from_file(target)
@@ -136,7 +146,7 @@ class Worker:
         self, how: str, call: dict[str, Any], payload: tuple[bytes, ...]
     ) -> Callable[..., Any]:
         if how == "value":
-            return self._codec.loads(payload[0])  # type: ignore[no-any-return]
+            return self._codec.loads(payload[1])  # type: ignore[no-any-return]
         return find_function(self._module(how, call["target"]), call["function"])
 
     def _run_script(self, call: dict[str, Any]) -> None:

@@ -133,13 +133,15 @@ class Loop:
 
     def _run(self) -> None:
         while not self._stopping or self._inbox:
-            self._sleep()
+            readable = self._sleep()
             self._run_inbox()
-            self._receive()
+            if readable:
+                self._receive()
             self._run_timers()
             self._advance()
 
-    def _sleep(self) -> None:
+    def _sleep(self) -> bool:
+        """Wait for something to do; say whether the socket is it."""
         # The flag goes up before the inbox is looked at: who posts later sees it and wakes us.
         self._asleep = True
         timeout = 0 if self._inbox else self._timeout()
@@ -147,6 +149,7 @@ class Loop:
         self._asleep = False
         if self._wake_read.fileno() in ready:
             self._wake_read.recv(4096)
+        return self.transport.socket in ready
 
     def _timeout(self) -> int | None:
         """Return how long to sleep at most, in milliseconds; None: for ever."""

@@ -19,6 +19,10 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from wetlands.task import Task
 
 logger = logging.getLogger("wetlands.worker")
 
@@ -30,8 +34,8 @@ TAIL_LINES = 40
 RATE = 500.0
 BURST = 2000.0
 
-#: ``emit(level, line, stream, task_id)``
-Emit = Callable[[int, str, str, "str | None"], None]
+#: ``emit(level, line, stream, task)``
+Emit = Callable[[int, str, str, "Task[Any] | None"], None]
 
 
 class WorkerOutput:
@@ -52,16 +56,16 @@ class WorkerOutput:
         """The last lines of stderr."""
         return "\n".join(self._tail)
 
-    def mark(self, task_id: str) -> None:
+    def mark(self, task: Task[Any]) -> None:
         """Note that what is printed from now on belongs to another task."""
         for stream in self.streams:
-            stream.mark(task_id)
+            stream.mark(task)
 
     def read(self, stream: _Stream) -> bool:
         """Read a chunk and log its lines; False at the end of the stream."""
         lines, more = stream.read()
-        for task_id, line in lines:
-            self._log(stream, task_id, line)
+        for task, line in lines:
+            self._log(stream, task, line)
         return more
 
     def drain(self) -> None:
@@ -72,8 +76,8 @@ class WorkerOutput:
         for stream in self.streams:
             while stream.pending() and self.read(stream):
                 pass
-            for task_id, line in stream.rest():
-                self._log(stream, task_id, line)
+            for task, line in stream.rest():
+                self._log(stream, task, line)
         self._report_left_out()
 
     def close(self) -> None:
@@ -81,7 +85,7 @@ class WorkerOutput:
         for stream in self.streams:
             stream.close()
 
-    def _log(self, stream: _Stream, task_id: str | None, line: str) -> None:
+    def _log(self, stream: _Stream, task: Task[Any] | None, line: str) -> None:
         if stream.name == "stderr":
             self._tail.append(line)
         if not logger.isEnabledFor(stream.level):
@@ -94,7 +98,7 @@ class WorkerOutput:
             return
         self._report_left_out()
         self._tokens -= 1.0
-        self._emit(stream.level, line, stream.name, task_id)
+        self._emit(stream.level, line, stream.name, task)
 
     def _report_left_out(self) -> None:
         if self._left_out:
@@ -111,16 +115,16 @@ class _Stream:
         self._open = True
         self._position = 0  # bytes read so far
         self._partial = b""
-        self._task: str | None = None
-        self._marks: deque[tuple[int, str]] = deque()
+        self._task: Task[Any] | None = None
+        self._marks: deque[tuple[int, Task[Any]]] = deque()
         os.set_blocking(descriptor, False)
 
-    def mark(self, task_id: str) -> None:
+    def mark(self, task: Task[Any]) -> None:
         with self._lock:
             start = self._position + self.pending()
             if self._marks and self._marks[-1][0] == start:
                 self._marks.pop()  # the task before printed nothing
-            self._marks.append((start, task_id))
+            self._marks.append((start, task))
 
     def pending(self) -> int:
         """Return how many bytes are in the pipe."""
@@ -135,7 +139,7 @@ class _Stream:
             return 0
         return int.from_bytes(found, sys.byteorder)
 
-    def read(self) -> tuple[list[tuple[str | None, str]], bool]:
+    def read(self) -> tuple[list[tuple[Task[Any] | None, str]], bool]:
         with self._lock:
             try:
                 chunk = os.read(self.descriptor, CHUNK)
@@ -145,14 +149,14 @@ class _Stream:
                 chunk = b""
             return self._split(chunk), bool(chunk)
 
-    def rest(self) -> list[tuple[str | None, str]]:
+    def rest(self) -> list[tuple[Task[Any] | None, str]]:
         """Return a last line that has no end."""
         with self._lock:
             partial, self._partial = self._partial, b""
             return [(self._task, _text(partial))] if partial else []
 
-    def _split(self, chunk: bytes) -> list[tuple[str | None, str]]:
-        lines: list[tuple[str | None, str]] = []
+    def _split(self, chunk: bytes) -> list[tuple[Task[Any] | None, str]]:
+        lines: list[tuple[Task[Any] | None, str]] = []
         while chunk:
             part = chunk
             if self._marks:

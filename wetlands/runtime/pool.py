@@ -55,6 +55,7 @@ from wetlands.errors import (
 from wetlands.runtime import host as host_module
 from wetlands.runtime.ending import Endings, broken_text
 from wetlands.runtime.launcher import WorkerPlan, start_worker
+from wetlands.runtime.output import Emit
 from wetlands.runtime.process import Death, WorkerProcess
 from wetlands.runtime.transport import PeerUnreachableError
 from wetlands.task import Task
@@ -75,7 +76,6 @@ class _Entry:
     """A submitted task: what to send, and how long it may run."""
 
     task: Task[Any]
-    call: dict[str, Any]
     payload: tuple[bytes, ...]
     timeout: float
 
@@ -141,9 +141,7 @@ class Pool:
             self.close(0.0)
             raise self._start_error
 
-    def new_task(
-        self, call: dict[str, Any], payload: tuple[bytes, ...], timeout: float, description: str
-    ) -> Task[Any]:
+    def new_task(self, payload: tuple[bytes, ...], timeout: float, description: str) -> Task[Any]:
         """Return a task that is not queued yet.
 
         Raises:
@@ -154,7 +152,7 @@ class Pool:
             self._numbers += 1
             number = self._numbers
         task: Task[Any] = Task(self, number, description)
-        self._entries[number] = _Entry(task, call, payload, timeout)
+        self._entries[number] = _Entry(task, payload, timeout)
         return task
 
     def check_open(self) -> None:
@@ -341,10 +339,10 @@ class Pool:
         worker = self._workers[command.worker]
         entry = self._entries[command.task]
         assert worker.process is not None
-        worker.process.output.mark(entry.task.id)
+        worker.process.output.mark(entry.task)
         worker.busy_with = (command.task, command.attempt)
         entry.task._start(TaskWorker(worker.id.slot, worker.process.pid))
-        run = protocol.Run(command.task, command.attempt, entry.call, entry.payload)
+        run = protocol.Run(command.task, command.attempt, entry.payload)
         try:
             self._host.transport.send(worker.task_identity, run)
         except PeerUnreachableError as error:
@@ -533,11 +531,11 @@ class Pool:
 
         return load
 
-    def _emitter(self, slot: int) -> Callable[[int, str, str, str | None], None]:
+    def _emitter(self, slot: int) -> Emit:
         worker_logger = logging.getLogger("wetlands.worker")
 
-        def emit(level: int, line: str, stream: str, task_id: str | None) -> None:
-            extra = {**self._extra(slot, task_id), "stream": stream}
+        def emit(level: int, line: str, stream: str, task: Task[Any] | None) -> None:
+            extra = {**self._extra(slot, task.id if task else None), "stream": stream}
             self.deliver(lambda: worker_logger.log(level, "%s", line, extra=extra))
 
         return emit

@@ -58,11 +58,11 @@ class Transport:
 
     def drain(self, limit: int) -> Iterator[tuple[bytes, list[bytes]]]:
         """Give what has arrived, at most ``limit`` messages: who sent it, and its frames."""
+        # Asking first is cheaper than the exception of a receive that finds nothing.
         for _ in range(limit):
-            try:
-                identity, *frames = self.socket.recv_multipart(zmq.NOBLOCK)
-            except zmq.Again:
+            if not int(self.socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN:
                 return
+            identity, *frames = self.socket.recv_multipart(zmq.NOBLOCK)
             yield identity, frames
 
     def close(self) -> None:
