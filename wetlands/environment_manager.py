@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from wetlands.activation import Commands
 from wetlands.environment import Environment
-from wetlands.environments.disk import make_folder
 from wetlands.environments.progress import ProgressCallback
 from wetlands.environments.registry import Prefix, Registry
 from wetlands.errors import ConfigurationError, EnvironmentConflictError
@@ -51,6 +50,8 @@ class EnvironmentManager:
         wetlands_instance_path: PathLike | None = None,
         progress: bool = True,
     ) -> None:
+        from wetlands.environments.disk import make_folder
+
         self.root = _root(root, wetlands_instance_path)
         make_folder(self.root)
         self.environments: dict[str, Environment] = {}

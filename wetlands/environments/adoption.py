@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 
 from wetlands.environments.interpreters import OLDEST, in_prefix
+from wetlands.environments.prefix import Prefix
 from wetlands.environments.probing import probe
-from wetlands.environments.records import Prefix
 from wetlands.errors import ConfigurationError, EnvironmentNotFoundError
 
 _MANIFESTS = ("pixi.toml", "pyproject.toml")

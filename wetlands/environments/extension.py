@@ -18,10 +18,10 @@ from wetlands.environments import recipe as recipes
 from wetlands.environments import records
 from wetlands.environments.creation import refuse_conda
 from wetlands.environments.lock import requirement_options
+from wetlands.environments.prefix import Prefix
 from wetlands.environments.probing import probe
 from wetlands.environments.progress import Stage
 from wetlands.environments.recipe import Recipe
-from wetlands.environments.records import Prefix
 from wetlands.environments.workspace import Workspace
 from wetlands.errors import ConfigurationError
 

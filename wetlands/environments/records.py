@@ -17,31 +17,12 @@ from typing import Any
 
 from wetlands.environments import probing, uv
 from wetlands.environments.disk import read_json, write_json
+from wetlands.environments.prefix import Prefix
 from wetlands.environments.probing import Interpreter, fingerprint_of
 from wetlands.environments.workspace import Layout
 from wetlands.errors import ConfigurationError, EnvironmentConflictError
 
 LAYOUT = 1
-
-
-@dataclass(frozen=True)
-class Prefix:
-    """An environment that lies ready on disk.
-
-    Attributes:
-        name: Its name.
-        path: The folder that it consists of.
-        interpreter: Its Python.
-        managed: Whether it was created here; an adopted one is never changed or removed for its
-            recipe's sake.
-        key: Its recipe's key; empty for an adopted one.
-    """
-
-    name: str
-    path: Path
-    interpreter: Interpreter
-    managed: bool
-    key: str = ""
 
 
 @dataclass(frozen=True)

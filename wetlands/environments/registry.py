@@ -11,27 +11,24 @@ import os
 import threading
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from wetlands.environments import records
-from wetlands.environments.adoption import adopt
-from wetlands.environments.claims import building, take_lease, unused
-from wetlands.environments.creation import find, find_or_build, folders, wish_for
-from wetlands.environments.disk import explained, remove_tree
-from wetlands.environments.extension import extend, log_elsewhere, parse_additions
 from wetlands.environments.flock import Lease
 from wetlands.environments.names import check_name
-from wetlands.environments.probing import Interpreter
+from wetlands.environments.prefix import Prefix
 from wetlands.environments.progress import ProgressCallback, Reporter, Stage
-from wetlands.environments.recipe import Recipe
-from wetlands.environments.records import Prefix
-from wetlands.environments.sidecar import ensure_sidecar
-from wetlands.environments.workspace import Layout, Workspace
 from wetlands.errors import (
     ConfigurationError,
     EnvironmentConflictError,
     EnvironmentNotFoundError,
 )
+
+# What builds environments is imported where it is needed: a host that only imports the package, or
+# finds its environment ready, doesn't pay for it.
+if TYPE_CHECKING:
+    from wetlands.environments.probing import Interpreter
+    from wetlands.environments.recipe import Recipe
+    from wetlands.environments.workspace import Layout
 
 __all__ = ["Lease", "Prefix", "Registry"]
 
@@ -77,6 +74,8 @@ class Registry:
             EnvironmentInUseError: It has to be replaced, and workers run in it.
             ProvisioningError: It can't be built; see its subclasses.
         """
+        from wetlands.environments.creation import find, find_or_build, wish_for
+
         wish = wish_for(self.root, check_name(name), recipe, replace=replace_existing)
         with self._reporter(name, on_progress) as reporter:
             record = find(wish) or find_or_build(wish, reporter)
@@ -89,6 +88,8 @@ class Registry:
         Raises:
             EnvironmentNotFoundError: There is none of this name that is whole.
         """
+        from wetlands.environments import records
+
         layout = self._layout(check_name(name))
         record = records.read_record(layout)
         whole = records.find_intact(layout, record, self._cache) if record else None
@@ -103,6 +104,8 @@ class Registry:
             EnvironmentNotFoundError: There is no Python at this path.
             ConfigurationError: The Python there can't run workers.
         """
+        from wetlands.environments.adoption import adopt
+
         prefix = adopt(check_name(name), path, self._cache)
         with self._guard:
             self._given.setdefault(name, None)
@@ -110,6 +113,8 @@ class Registry:
 
     def names(self) -> list[str]:
         """Return the names of all environments that are whole."""
+        from wetlands.environments.creation import folders
+
         return sorted(name for name in folders(self.root) if self._layout(name).marker.exists())
 
     # -- using, extending and removing them --------------------------------------------------------
@@ -122,6 +127,8 @@ class Registry:
         Raises:
             EnvironmentBuildError: It is not there yet, and can't be installed.
         """
+        from wetlands.environments.sidecar import ensure_sidecar
+
         with self._reporter(interpreter.abi, on_progress) as reporter:
             return ensure_sidecar(self.root / "sidecar", interpreter, reporter)
 
@@ -133,6 +140,8 @@ class Registry:
             EnvironmentConflictError: It was replaced meanwhile.
             EnvironmentInUseError: It is being replaced or deleted right now.
         """
+        from wetlands.environments.claims import take_lease
+
         with self._guard:
             if name in self._given and self._given[name] is None:
                 return None
@@ -163,6 +172,11 @@ class Registry:
             ConfigurationError: The dependencies can't be right, or name a Python.
             EnvironmentBuildError: They can't be installed.
         """
+        from wetlands.environments.claims import building
+        from wetlands.environments.disk import explained
+        from wetlands.environments.extension import extend, log_elsewhere, parse_additions
+        from wetlands.environments.workspace import Layout, Workspace
+
         recipe = parse_additions(dependencies)
         with self._reporter(prefix.name, on_progress) as reporter:
             if not prefix.managed:
@@ -181,6 +195,9 @@ class Registry:
             ConfigurationError: It was adopted, and is not ours to remove.
             EnvironmentInUseError: It is in use, or being built, by any process.
         """
+        from wetlands.environments.claims import building, unused
+        from wetlands.environments.disk import explained, remove_tree
+
         if not prefix.managed:
             raise ConfigurationError(
                 f"environment {prefix.name!r} was loaded from {str(prefix.path)!r}, not created "
@@ -203,6 +220,8 @@ class Registry:
     # -- inside ------------------------------------------------------------------------------------
 
     def _check_unchanged(self, name: str) -> None:
+        from wetlands.environments import records
+
         record = records.read_record(self._layout(name))
         if record is None:
             raise self._not_found(name)
@@ -227,6 +246,8 @@ class Registry:
         return prefix
 
     def _layout(self, name: str) -> Layout:
+        from wetlands.environments.workspace import Layout
+
         return Layout(self.root / "envs" / name)
 
     @property

@@ -9,8 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from urllib.parse import unquote, urlparse
-from urllib.request import url2pathname
 
 from wetlands.environments.local_sources import METADATA_FILES, ConfigFile, LocalPackage
 from wetlands.errors import ConfigurationError
@@ -86,6 +84,9 @@ def _local_package(line: str, folder: Path) -> LocalPackage | None:
 
 def _path(target: str, folder: Path) -> Path | None:
     if target.startswith("file:"):
+        from urllib.parse import unquote, urlparse
+        from urllib.request import url2pathname  # brings a whole HTTP client with it
+
         return Path(url2pathname(unquote(urlparse(target).path)))
     return None if "://" in target else (folder / target).resolve()
 
