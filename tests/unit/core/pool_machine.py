@@ -130,10 +130,12 @@ class PoolMachine(RuleBasedStateMachine):
         self.closing = False
         self.announced: list[str] = []
         self.execute_all(self.core.open(self.now))
+        self.sound = True
 
     # -- the driver: what the loop thread does, minus the I/O -------------------------------------
 
     def feed(self, event, *, delay=0.0):
+        self.sound = False
         self.now += delay
         self.give_up_on_the_undead()
         commands = self.core.handle(event, self.now)
@@ -146,6 +148,7 @@ class PoolMachine(RuleBasedStateMachine):
         else:
             raise AssertionError("the core keeps asking for the same moment")
         assert not self.expected, f"not resolved: {self.expected}"
+        self.sound = True
         return commands
 
     def execute_all(self, commands):
@@ -211,7 +214,7 @@ class PoolMachine(RuleBasedStateMachine):
             if not process.timed_out:
                 outcome = process.verdict()
                 assert outcome is not Outcome.TIMED_OUT, "resolved first, killed later"
-                self.expected.setdefault(process.held[0], Expected(outcome, command.worker))
+                self.expected[process.held[0]] = Expected(outcome, command.worker)
             process.held = None
         if not process.kills:
             process.died_at = self.now
@@ -460,9 +463,8 @@ class PoolMachine(RuleBasedStateMachine):
         if process.kills:
             assert self.feed(on.WorkerFaulted(worker, "more garbage")) == []
             return
-        if process.held and not process.timed_out:
-            self.expected[process.held[0]] = Expected(Outcome.LOST, worker)
         process.kill_at = process.force_at = self.now
+        process.force_outcome = Outcome.LOST
         process.limit_at = math.inf
         self.feed(on.WorkerFaulted(worker, "garbage"))
 
@@ -608,8 +610,8 @@ class PoolMachine(RuleBasedStateMachine):
     # -- liveness: from every state that can be reached the pool drains, and can be closed ---------
 
     def teardown(self):
-        if not hasattr(self, "core"):
-            return
+        if not getattr(self, "sound", False):
+            return  # it failed already, or had not even begun
         if self.world == "fair":
             self.drain()
         self.close_for_good(grace=4.0)

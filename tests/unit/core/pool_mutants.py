@@ -1,0 +1,580 @@
+"""Broken versions of the core: each breaks one promise, and the state machine must notice.
+
+A new promise needs a new line here. A mutant is the source of one module with one piece of text
+replaced, loaded with the rest of the core as a package of its own.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import types
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+#: In the order of their imports. Events and commands are data; mutants and machine share them.
+MODULES = ("policy", "slot", "deadlines", "crew", "pool")
+
+
+class Mutant(NamedTuple):
+    name: str
+    module: str
+    old: str
+    new: str
+
+
+MUTANTS = [
+    # -- who is who
+    Mutant(
+        "dead incarnation accepted",
+        "crew",
+        "slot.worker != worker or slot.state in",
+        "slot.state in",
+    ),
+    Mutant(
+        "process that was given up accepted",
+        "crew",
+        "slot.worker != worker or slot.state in (SlotState.VACANT, SlotState.RETIRED)",
+        "slot.worker != worker or slot.state is SlotState.RETIRED",
+    ),
+    Mutant(
+        "stale attempt accepted",
+        "crew",
+        "(slot.task.id, slot.task.attempt) != (event.task, event.attempt)",
+        "slot.task.id != event.task",
+    ),
+    Mutant(
+        "answer about another task accepted",
+        "crew",
+        "(slot.task.id, slot.task.attempt) != (event.task, event.attempt)",
+        "slot.task.attempt != event.attempt",
+    ),
+    Mutant(
+        "incarnation does not grow",
+        "crew",
+        "slot.worker.incarnation + 1)",
+        "max(slot.worker.incarnation, 1))",
+    ),
+    Mutant(
+        "hello of a worker that is being killed accepted",
+        "pool",
+        "if slot and slot.state is SlotState.STARTING:",
+        "if slot and slot.state in (SlotState.STARTING, SlotState.KILLING):",
+    ),
+    # -- what happens to a task
+    Mutant(
+        "requeued at the back",
+        "pool",
+        "            self.ready.move_to_end(task.id, last=False)\n",
+        "",
+    ),
+    Mutant(
+        "not requeued but lost",
+        "pool",
+        "if task and event.started != (task.id, task.attempt):",
+        "if task and event.started is None and False:",
+    ),
+    Mutant(
+        "begun task runs again",
+        "pool",
+        "if task and event.started != (task.id, task.attempt):",
+        "if task:",
+    ),
+    Mutant(
+        "earlier task of the worker counts as begun",
+        "pool",
+        "event.started != (task.id, task.attempt)",
+        "event.started is None",
+    ),
+    Mutant(
+        "unlimited delivery",
+        "pool",
+        "elif task.attempt >= self.config.delivery_limit:",
+        "elif task.attempt >= self.config.delivery_limit + 99:",
+    ),
+    Mutant(
+        "one delivery too few",
+        "pool",
+        "task.attempt >= self.config.delivery_limit",
+        "task.attempt >= self.config.delivery_limit - 1",
+    ),
+    Mutant(
+        "interrupted task delivered again",
+        "pool",
+        "        if task.interrupted:\n",
+        "        if task.resolved:\n",
+    ),
+    Mutant(
+        "canceled task becomes closed when its worker dies",
+        "pool",
+        "self._resolve(task, task.interrupted, None, detail)",
+        "self._resolve(task, Outcome.CLOSED if self.closing else task.interrupted, None, detail)",
+    ),
+    Mutant(
+        "last task first",
+        "pool",
+        "task = self.ready.popitem(last=False)[1]\n        task.attempt",
+        "task = self.ready.popitem()[1]\n        task.attempt",
+    ),
+    Mutant(
+        "canceled queued task stays in ready",
+        "pool",
+        "            del self.ready[task.id]\n",
+        "",
+    ),
+    Mutant(
+        "canceled queued task is forgotten",
+        "pool",
+        "            del self.ready[task.id]\n            self._resolve(task, Outcome.CANCELED)\n",
+        "            del self.ready[task.id]\n",
+    ),
+    Mutant(
+        "ended task remembered for ever",
+        "pool",
+        "        del self.tasks[task.id]\n",
+        "",
+    ),
+    Mutant(
+        "time out resolves twice",
+        "pool",
+        "        if task.resolved:\n",
+        "        self.tasks[task.id] = task\n        if False:\n",
+    ),
+    Mutant(
+        "lost task is not resolved",
+        "pool",
+        "            self._resolve(task, Outcome.LOST, slot, event.detail)\n",
+        "            pass\n",
+    ),
+    Mutant(
+        "task of a killed worker is not resolved",
+        "pool",
+        "        if task:\n            self._resolve(task, outcome, slot, reason)\n",
+        "",
+    ),
+    Mutant(
+        "detail is dropped",
+        "pool",
+        "self._resolve(task, event.outcome, slot, event.detail)",
+        "self._resolve(task, event.outcome, slot)",
+    ),
+    Mutant(
+        "interrupted twice",
+        "pool",
+        "        if task.interrupted is None:\n",
+        "        if not task.resolved:\n",
+    ),
+    Mutant(
+        "running task is not told that it is canceled",
+        "pool",
+        "self._crew.commands.append(InterruptTask(slot.worker, task.id, task.attempt))",
+        "pass",
+    ),
+    # -- limits and silence
+    Mutant(
+        "run time is unlimited",
+        "pool",
+        "task.limit_due = self._crew.now + task.timeout",
+        "task.limit_due = math.inf",
+    ),
+    Mutant(
+        "grace of a timed out task never ends",
+        "pool",
+        "self._interrupt(slot, task, self.config.interrupt_grace, Outcome.TIMED_OUT)",
+        "self._interrupt(slot, task, math.inf, Outcome.TIMED_OUT)",
+    ),
+    Mutant(
+        "timed out task is killed without grace",
+        "pool",
+        "self._interrupt(slot, task, self.config.interrupt_grace, Outcome.TIMED_OUT)",
+        "self._interrupt(slot, task, 0.0, Outcome.TIMED_OUT)",
+    ),
+    Mutant(
+        "time out puts off a forced end",
+        "pool",
+        "            task.limit_due = math.inf\n",
+        "            task.limit_due = task.force_due = math.inf\n",
+    ),
+    Mutant(
+        "force_after is ignored",
+        "pool",
+        "self._interrupt(task.slot, task, event.force_after, Outcome.CANCELED)",
+        "self._interrupt(task.slot, task, math.inf, Outcome.CANCELED)",
+    ),
+    Mutant(
+        "the last patience holds instead of the shortest",
+        "pool",
+        "if self._crew.now + grace < task.force_due:",
+        "if grace < math.inf:",
+    ),
+    Mutant(
+        "forced end does not move the deadline earlier",
+        "pool",
+        "            self._crew.arm(slot)\n        if task.interrupted",
+        "        if task.interrupted",
+    ),
+    Mutant(
+        "forced end is no deadline of the slot",
+        "slot",
+        "min(self.state_due, task.limit_due, task.force_due)",
+        "min(self.state_due, task.limit_due)",
+    ),
+    Mutant(
+        "forced end is called lost",
+        "pool",
+        "self._kill(slot, task.force_outcome,",
+        "self._kill(slot, Outcome.LOST,",
+    ),
+    Mutant(
+        "silence is not reset by a message",
+        "pool",
+        "            slot.state_due = self._crew.now + self.config.worker_timeout\n",
+        "            pass\n",
+    ),
+    Mutant(
+        "silence is no matter",
+        "pool",
+        'self._crew.move(slot, SlotState.BUSY, self.config.worker_timeout, "dispatch")',
+        'self._crew.move(slot, SlotState.BUSY, math.inf, "dispatch")',
+    ),
+    Mutant(
+        "silence is reset by anybody",
+        "pool",
+        "slot = self._crew.busy_with(event)\n        if slot:",
+        "slot = self._crew.live(event.worker)\n        if slot:",
+    ),
+    Mutant(
+        "silence goes before what was due earlier",
+        "pool",
+        "if slot.state_due == slot.due:",
+        "if slot.state_due <= self._crew.now:",
+    ),
+    # -- death and replacement
+    Mutant(
+        "unlimited restarts",
+        "crew",
+        "slot.failures > self.config.restart_limit",
+        "slot.failures > self.config.restart_limit + 99",
+    ),
+    Mutant(
+        "one restart too few",
+        "crew",
+        "slot.failures > self.config.restart_limit",
+        "slot.failures >= self.config.restart_limit",
+    ),
+    Mutant(
+        "failures are not counted",
+        "crew",
+        "        slot.failures += not slot.blameless\n",
+        "",
+    ),
+    Mutant(
+        "task is not to blame for the death of its worker",
+        "pool",
+        "            slot.blameless = True\n            self._resolve(task, Outcome.LOST",
+        "            self._resolve(task, Outcome.LOST",
+    ),
+    Mutant(
+        "kill because of a task counts as a failure",
+        "pool",
+        "        slot.blameless = slot.blameless or task is not None\n",
+        "",
+    ),
+    Mutant(
+        "once blameless, always blameless",
+        "crew",
+        "        slot.blameless = False\n",
+        "",
+    ),
+    Mutant(
+        "no backoff",
+        "policy",
+        "if failures == 0:",
+        "if failures >= 0:",
+    ),
+    Mutant(
+        "backoff does not grow",
+        "policy",
+        "min(failures - 1, 30)",
+        "min(failures - 1, 0)",
+    ),
+    Mutant(
+        "backoff is not capped",
+        "policy",
+        "min(self.backoff_cap, self.backoff_base",
+        "min(math.inf, self.backoff_base",
+    ),
+    Mutant(
+        "backoff after a task's own crash",
+        "crew",
+        "0.0 if slot.blameless else self.config.backoff(slot.failures)",
+        "self.config.backoff(slot.failures)",
+    ),
+    Mutant(
+        "backoff never ends",
+        "crew",
+        "self.move(slot, SlotState.VACANT, pause,",
+        "self.move(slot, SlotState.VACANT, pause or math.inf,",
+    ),
+    Mutant(
+        "task that ends does not wipe the slate",
+        "pool",
+        "        slot.failures = 0\n",
+        "",
+    ),
+    Mutant(
+        "long life does not wipe the slate",
+        "crew",
+        "            slot.failures = 0\n",
+        "            pass\n",
+    ),
+    Mutant(
+        "time to die counts as life",
+        "crew",
+        "        if slot.state is not SlotState.KILLING:\n            self._judge(slot)\n",
+        "        self._judge(slot)\n",
+    ),
+    Mutant(
+        "boot never ends",
+        "crew",
+        "self.move(slot, SlotState.STARTING, self.config.startup_timeout,",
+        "self.move(slot, SlotState.STARTING, math.inf,",
+    ),
+    Mutant(
+        "fault is ignored",
+        "pool",
+        "            self._kill(slot, Outcome.LOST, event.reason)\n",
+        "            pass\n",
+    ),
+    Mutant(
+        "every fault kills again",
+        "pool",
+        "if slot and slot.state is not SlotState.KILLING:",
+        "if slot:",
+    ),
+    Mutant(
+        "kill is not retried",
+        "crew",
+        "slot.state_due = self.now + self.config.kill_retry",
+        "slot.state_due = math.inf",
+    ),
+    Mutant(
+        "kill_limit is ignored",
+        "pool",
+        "if slot.kills >= self.config.kill_limit:",
+        "if slot.kills >= 1_000_000:",
+    ),
+    Mutant(
+        "kills of earlier processes count",
+        "crew",
+        "        slot.kills = 0\n",
+        "",
+    ),
+    Mutant(
+        "broken pool keeps its queue",
+        "pool",
+        "            self._empty_queue(Outcome.BROKEN)\n",
+        "",
+    ),
+    Mutant(
+        "broken pool accepts tasks",
+        "pool",
+        "        elif self.broken:\n            self._resolve(task, Outcome.BROKEN)\n",
+        "",
+    ),
+    Mutant(
+        "broken again and again",
+        "pool",
+        "            self.broken = True\n            self._crew",
+        "            self._crew",
+    ),
+    # -- close
+    Mutant(
+        "close keeps the queue",
+        "pool",
+        "        self._empty_queue(Outcome.CLOSED)\n",
+        "",
+    ),
+    Mutant(
+        "closing pool accepts tasks",
+        "pool",
+        "        if self.closing:\n            self._resolve(task, Outcome.CLOSED)\n        elif",
+        "        if",
+    ),
+    Mutant(
+        "closing pool respawns",
+        "pool",
+        "self._crew.vacate(slot, replace=not self.closing)\n\n    def _on_worker_faulted",
+        "self._crew.vacate(slot, replace=True)\n\n    def _on_worker_faulted",
+    ),
+    Mutant(
+        "closing pool respawns what it gave up",
+        "pool",
+        "self._crew.vacate(slot, replace=not self.closing)\n        else",
+        "self._crew.vacate(slot, replace=True)\n        else",
+    ),
+    Mutant(
+        "close waits for slow starters",
+        "pool",
+        '                self._kill(slot, Outcome.CLOSED, "the pool is closing")\n',
+        "                pass\n",
+    ),
+    Mutant(
+        "close forgets planned starts",
+        "pool",
+        '                self._crew.retire(slot, "closing")\n',
+        "                pass\n",
+    ),
+    Mutant(
+        "close does not interrupt",
+        "pool",
+        "                self._interrupt(slot, slot.task, event.grace, Outcome.CLOSED)\n",
+        "                pass\n",
+    ),
+    Mutant(
+        "grace of close never ends",
+        "pool",
+        "self._interrupt(slot, slot.task, event.grace, Outcome.CLOSED)",
+        "self._interrupt(slot, slot.task, math.inf, Outcome.CLOSED)",
+    ),
+    Mutant(
+        "idle worker is not stopped on close",
+        "pool",
+        "        while idle and self.closing:\n"
+        "            self._crew.stop(idle[next(reversed(idle))])\n",
+        "",
+    ),
+    Mutant(
+        "stop never ends",
+        "crew",
+        "self.move(slot, SlotState.STOPPING, self.config.stop_grace,",
+        "self.move(slot, SlotState.STOPPING, math.inf,",
+    ),
+    Mutant(
+        "closed is not announced",
+        "pool",
+        "            self._crew.commands.append(AnnounceClosed())\n",
+        "",
+    ),
+    Mutant(
+        "closed is announced again and again",
+        "pool",
+        "            self.closed = True\n",
+        "",
+    ),
+    Mutant(
+        "closed before the last process is gone",
+        "pool",
+        "if self._crew.retired == len(self.slots):",
+        "if self._crew.retired == len(self.slots) or (self.closing and self._crew.retired):",
+    ),
+    # -- the machinery
+    Mutant(
+        "settle skipped after an exit",
+        "pool",
+        "        self._settle()\n        return",
+        "        if type(event) is not WorkerExited:\n            self._settle()\n        return",
+    ),
+    Mutant(
+        "settle skipped after an end",
+        "pool",
+        "        self._settle()\n        return",
+        "        if type(event) is not TaskEnded:\n            self._settle()\n        return",
+    ),
+    Mutant(
+        "settle dispatches one task an event",
+        "pool",
+        "        while idle and self.ready:\n",
+        "        if idle and self.ready:\n",
+    ),
+    Mutant(
+        "time does not pass",
+        "pool",
+        "        self._expire()\n",
+        "",
+    ),
+    Mutant(
+        "deadline not armed with the state",
+        "crew",
+        "        slot.state_due = self.now + due_in\n        self.arm(slot)\n",
+        "        slot.state_due = self.now + due_in\n",
+    ),
+    Mutant(
+        "deadline not armed when it moves earlier",
+        "deadlines",
+        "if due >= self._armed[index]:",
+        "if self._armed[index] < math.inf:",
+    ),
+    Mutant(
+        "deadline that moved later is forgotten",
+        "pool",
+        "            self._crew.arm(slot)\n\n    def _vacancy_over",
+        "\n    def _vacancy_over",
+    ),
+    Mutant(
+        "deadline that moved later strikes early",
+        "pool",
+        "            if slot.due <= self._crew.now:\n",
+        "            if slot.due < math.inf:\n",
+    ),
+    Mutant(
+        "old deadlines are not swept",
+        "deadlines",
+        "            self._sweep()\n",
+        "            pass\n",
+    ),
+    Mutant(
+        "sweep forgets",
+        "deadlines",
+        "enumerate(self._armed) if due < math.inf]",
+        "enumerate(self._armed) if due < math.inf][1:]",
+    ),
+    Mutant(
+        "closed pool wants to be woken",
+        "pool",
+        "        self._crew.deadlines.clear()\n",
+        "",
+    ),
+    Mutant(
+        "busy worker counts as idle",
+        "crew",
+        "            del self.idle[slot.worker.slot]\n",
+        "            pass\n",
+    ),
+]
+
+
+def source_of(module: str) -> str:
+    path = importlib.import_module(f"wetlands.core.{module}").__file__
+    assert path is not None
+    return Path(path).read_text(encoding="utf-8")
+
+
+def mutated_source(mutant: Mutant) -> str:
+    source = source_of(mutant.module)
+    assert source.count(mutant.old) == 1, f"{mutant.name}: applies {source.count(mutant.old)} times"
+    return source.replace(mutant.old, mutant.new)
+
+
+@contextmanager
+def loaded(mutant: Mutant) -> Iterator[dict[str, types.ModuleType]]:
+    """Load the core with the mutation, as modules that nobody else can import afterwards."""
+    package = "wetlands_core_mutant"
+    names = [package, *(f"{package}.{module}" for module in MODULES)]
+    sys.modules[package] = types.ModuleType(package)
+    try:
+        for module in MODULES:
+            source = mutated_source(mutant) if module == mutant.module else source_of(module)
+            for other in MODULES:
+                source = source.replace(
+                    f"wetlands.core.{other} import", f"{package}.{other} import"
+                )
+            name = f"{package}.{module}"
+            loading = sys.modules[name] = types.ModuleType(name)
+            exec(compile(source, f"<{mutant.name}: {module}.py>", "exec"), loading.__dict__)
+        yield {module: sys.modules[f"{package}.{module}"] for module in MODULES}
+    finally:
+        for name in names:
+            sys.modules.pop(name, None)
