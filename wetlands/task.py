@@ -231,7 +231,11 @@ class Task(Generic[T]):
                 return self
             self._asked_to_start = True
             self._submitted = time.monotonic()
-        self._driver.start_task(self)
+        try:
+            self._driver.start_task(self)
+        except BaseException:
+            self._asked_to_start = False
+            raise
         return self
 
     def cancel(self, force_after: float | None = None) -> None:
@@ -397,7 +401,6 @@ class Task(Generic[T]):
     def _finish(
         self,
         status: TaskStatus,
-        *,
         load: Callable[[], T] | None = None,
         error: ExecutionException | None = None,
     ) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from typing import Any
 
+from wetlands.core.commands import ResolveTask
 from wetlands.core.events import Outcome, WorkerId
 from wetlands.errors import (
     ExecutionException,
@@ -14,16 +15,82 @@ from wetlands.errors import (
     WorkerLostError,
 )
 from wetlands.runtime.process import Death
+from wetlands.task import Task
+from wetlands.task_event import TaskStatus
+from worker_entry.codec import Codec, CodecError
+
+#: Status, what rebuilds the value, and the error: the arguments of `Task._finish`.
+Ending = tuple[TaskStatus, "Callable[[], Any] | None", "ExecutionException | None"]
 
 
 class Endings:
     """Makes the exceptions of one environment's tasks."""
 
-    def __init__(self, environment: str, worker_timeout: float) -> None:
+    def __init__(self, environment: str, worker_timeout: float, codec: Codec) -> None:
         self._environment = environment
         self._worker_timeout = worker_timeout
+        self._codec = codec
+        self.failures: dict[int, str] = {}  #: slot -> what its last worker died of, unasked
 
-    def failed(
+    def of(self, command: ResolveTask, task: Task[Any], limit: float) -> Ending:
+        """Return how the task ends.
+
+        Args:
+            command: What the core decided.
+            task: The task.
+            limit: The seconds that it was allowed to run.
+        """
+        if command.outcome is Outcome.COMPLETED:
+            payload: Any = command.detail or (b"",)
+            return (TaskStatus.COMPLETED, self.loader(payload[0], task, command.worker), None)
+        if command.outcome is Outcome.CANCELED:
+            return (TaskStatus.CANCELED, None, None)
+        return (TaskStatus.FAILED, None, self._error(command, task.id, limit))
+
+    def loader(self, frame: bytes, task: Task[Any], worker: WorkerId | None) -> Callable[[], Any]:
+        """Return what rebuilds a value that came from a worker."""
+
+        def load() -> Any:
+            try:
+                return self._codec.loads(frame)
+            except CodecError as error:
+                raise self._unreadable(error, task.id, worker) from error
+
+        return load
+
+    def abandoned(
+        self, outcome: Outcome, task_id: str, worker: WorkerId | None
+    ) -> TaskAbandonedError:
+        """Return the error of a task that its pool could not bring to its end."""
+        if outcome is Outcome.CLOSED:
+            text = f"Environment {self._environment!r} is shutting down: task {task_id} was "
+            text += "stopped" if worker else "still queued"
+        else:
+            text = f"Task {task_id} can't run: {self.broken_text()}"
+        return TaskAbandonedError(text, **self._where(task_id, worker))
+
+    def broken_text(self) -> str:
+        """Return why the pool gave up."""
+        last = "\n".join(f"- {self.failures[slot]}" for slot in sorted(self.failures))
+        return (
+            f"the workers of environment {self._environment!r} kept dying and are not replaced "
+            f"any more. exit() and launch() start anew. What they died of last:\n{last}"
+        )
+
+    def _error(self, command: ResolveTask, task_id: str, limit: float) -> ExecutionException:
+        worker, detail = command.worker, command.detail
+        if command.outcome is Outcome.FAILED and isinstance(detail, dict):
+            return self._failed(detail, task_id, worker)
+        if command.outcome is Outcome.TIMED_OUT:
+            return self._timed_out(limit, task_id, worker)
+        if command.outcome is Outcome.SILENT:
+            return self._silent(task_id, worker)
+        if command.outcome is Outcome.LOST:
+            death = detail if isinstance(detail, Death) else Death(-9, str(detail))
+            return self._lost(death, task_id, worker)
+        return self.abandoned(command.outcome, task_id, worker)
+
+    def _failed(
         self, description: dict[str, Any], task_id: str, worker: WorkerId | None
     ) -> ExecutionException:
         """Return the error of a task whose worker described what went wrong."""
@@ -33,11 +100,11 @@ class Endings:
             str(description.get("error", "unknown error")),
             [str(line) for line in description.get("traceback") or ()],
             type_name=description.get("type"),
-            cause=self.failed(cause, task_id, worker) if isinstance(cause, dict) else None,
+            cause=self._failed(cause, task_id, worker) if isinstance(cause, dict) else None,
             **self._where(task_id, worker),
         )
 
-    def unreadable(self, reason: object, task_id: str, worker: WorkerId | None) -> ResultError:
+    def _unreadable(self, reason: object, task_id: str, worker: WorkerId | None) -> ResultError:
         """Return the error of a task whose value can't be rebuilt in the host."""
         return ResultError(
             f"The value that task {task_id} returned from environment {self._environment!r} "
@@ -46,7 +113,7 @@ class Endings:
             **self._where(task_id, worker),
         )
 
-    def lost(self, death: Death, task_id: str, worker: WorkerId | None) -> WorkerLostError:
+    def _lost(self, death: Death, task_id: str, worker: WorkerId | None) -> WorkerLostError:
         """Return the error of a task whose worker died."""
         tail = f"\nThe end of its stderr:\n{death.log_tail}" if death.log_tail else ""
         return WorkerLostError(
@@ -59,7 +126,7 @@ class Endings:
             **self._where(task_id, worker),
         )
 
-    def timed_out(self, limit: float, task_id: str, worker: WorkerId | None) -> TaskTimeoutError:
+    def _timed_out(self, limit: float, task_id: str, worker: WorkerId | None) -> TaskTimeoutError:
         """Return the error of a task that ran longer than it may."""
         return TaskTimeoutError(
             f"Task {task_id} timed out: it ran for more than {limit:g} s on worker "
@@ -67,7 +134,7 @@ class Endings:
             **self._where(task_id, worker),
         )
 
-    def silent(self, task_id: str, worker: WorkerId | None) -> TaskTimeoutError:
+    def _silent(self, task_id: str, worker: WorkerId | None) -> TaskTimeoutError:
         """Return the error of a task that gave no sign of life."""
         return TaskTimeoutError(
             f"Worker {_slot(worker)} of environment {self._environment!r} timed out: its task "
@@ -77,32 +144,12 @@ class Endings:
             **self._where(task_id, worker),
         )
 
-    def abandoned(
-        self, outcome: Outcome, failures: Sequence[str], task_id: str, worker: WorkerId | None
-    ) -> TaskAbandonedError:
-        """Return the error of a task that its pool could not bring to its end."""
-        if outcome is Outcome.CLOSED:
-            text = f"Environment {self._environment!r} is shutting down: task {task_id} was "
-            text += "stopped" if worker else "still queued"
-        else:
-            text = f"Task {task_id} can't run: {broken_text(self._environment, failures)}"
-        return TaskAbandonedError(text, **self._where(task_id, worker))
-
     def _where(self, task_id: str, worker: WorkerId | None) -> dict[str, Any]:
         return {
             "task_id": task_id,
             "worker": worker.slot if worker else None,
             "environment": self._environment,
         }
-
-
-def broken_text(environment: str, failures: Sequence[str]) -> str:
-    """Return why a pool gave up."""
-    last = "\n".join(f"- {failure}" for failure in failures)
-    return (
-        f"the workers of environment {environment!r} kept dying and are not replaced any more. "
-        f"exit() and launch() start anew. What they died of last:\n{last}"
-    )
 
 
 def _slot(worker: WorkerId | None) -> str:

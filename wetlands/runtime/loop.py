@@ -7,9 +7,11 @@
     workers ------ socket -----------+
     clock -------- deadlines --------+
 
-One pass: what was posted, then what arrived, then what is due. Messages come before deadlines, so
-that a result which is already here beats the news of its sender's death (exits are posted with a
-short delay). Nothing in a pass blocks, unpickles, starts a process or calls code of the user.
+One pass: what was posted, then what arrived, then what is due, and last the endings of tasks: the
+threads that these wake find the interpreter free, because the loop then goes to sleep. Messages
+come before deadlines, so that a result which is already here beats the news of its sender's death
+(exits are posted with a short delay). Nothing in a pass blocks, unpickles, starts a process or
+calls code of the user.
 
 `post` appends to a deque and, if the loop sleeps, writes to a socket: safe in any thread and in
 signal handlers, and KeyboardInterrupt in the caller can't tear a transition apart, which is why
@@ -65,6 +67,7 @@ class Loop:
         self._clients: list[LoopClient] = []
         self._identities: dict[bytes, LoopClient] = {}
         self._timers: list[tuple[float, int, LoopClient, Callable[[], None]]] = []
+        self._endings: list[Callable[[], None]] = []
         self._order = itertools.count()
         self._asleep = False
         self._stopping = False
@@ -126,6 +129,10 @@ class Loop:
         for identity in identities:
             self._identities.pop(identity, None)
 
+    def at_end_of_pass(self, call: Callable[[], None]) -> None:
+        """Run ``call`` when this pass is over: for what wakes other threads."""
+        self._endings.append(call)
+
     def call_later(self, client: LoopClient, delay: float, call: Callable[[], None]) -> None:
         """Run ``call`` after ``delay`` seconds."""
         due = time.monotonic() + delay
@@ -139,6 +146,7 @@ class Loop:
                 self._receive()
             self._run_timers()
             self._advance()
+            self._run_endings()
 
     def _sleep(self) -> bool:
         """Wait for something to do; say whether the socket is it."""
@@ -189,6 +197,11 @@ class Loop:
             due = client.next_deadline()
             if due is not None and due <= now:
                 self._guard(client, client.advance)
+
+    def _run_endings(self) -> None:
+        endings, self._endings = self._endings, []
+        for call in endings:
+            self._guard(None, call)
 
     def _guard(self, client: LoopClient | None, call: Callable[[], None]) -> None:
         """A bug in handling one pool must not end the thread that serves all of them."""

@@ -1,0 +1,403 @@
+"""The driver of one pool: feeds its core with what happens and executes what the core decides.
+
+All of it runs on the loop thread, hence nothing here is locked; to other threads, `Pool` is its
+face. What a worker says is believed only after it has proved its token, and only about the task
+that it is busy with.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from wetlands.core.commands import (
+    AnnounceBroken,
+    AnnounceClosed,
+    Command,
+    DispatchTask,
+    InterruptTask,
+    KillWorker,
+    ResolveTask,
+    SpawnWorker,
+    StopWorker,
+)
+from wetlands.core.events import (
+    ClockAdvanced,
+    Event,
+    Outcome,
+    TaskEnded,
+    TaskProgressed,
+    TaskSubmitted,
+    WorkerExited,
+    WorkerFaulted,
+    WorkerId,
+    WorkerReady,
+)
+from wetlands.core.policy import PoolConfig
+from wetlands.core.pool import PoolCore, SlotState
+from wetlands.errors import InternalError, PoolBrokenError, TaskAbandonedError, WorkerStartError
+from wetlands.runtime.ending import Endings
+from wetlands.runtime.host import Host
+from wetlands.runtime.launcher import WorkerPlan, start_worker
+from wetlands.runtime.link import WorkerLink
+from wetlands.runtime.output import Emit
+from wetlands.runtime.process import Death, WorkerProcess
+from wetlands.runtime.transport import PeerUnreachableError
+from wetlands.task import Task
+from wetlands.task_event import TaskStatus, TaskWorker
+from worker_entry import protocol
+from worker_entry.codec import Codec
+
+logger = logging.getLogger("wetlands.pool")
+task_logger = logging.getLogger("wetlands.task")
+worker_logger = logging.getLogger("wetlands.worker")
+
+#: How long the news of a busy worker's death is held back, in seconds: its last words may still
+#: be on their way through the socket, and a result that was sent must win.
+LAST_WORDS = 0.02
+
+
+@dataclass(slots=True)
+class Entry:
+    """A submitted task: what to send, and how long it may run."""
+
+    task: Task[Any]
+    payload: tuple[bytes, ...]
+    timeout: float
+
+
+class Driver:
+    """Drives one pool; a `LoopClient`.
+
+    Attributes:
+        core: The pool's state.
+        entries: The tasks that have not ended, by number; added to from any thread.
+        opened: Set when every worker is ready, or one could not start.
+        closed: Set when no worker and no task is left.
+        start_error: Why a worker could not start.
+        refusal: Makes the error for submissions that came too late; None while all is well.
+    """
+
+    def __init__(self, host: Host, plan: WorkerPlan, config: PoolConfig, codec: Codec) -> None:
+        self.core = PoolCore(config)
+        self.entries: dict[int, Entry] = {}
+        self.opened = threading.Event()
+        self.closed = threading.Event()
+        self.start_error: WorkerStartError | None = None
+        self.refusal: Callable[[], Exception] | None = None
+        self._host = host
+        self._plan = plan
+        self._endings = Endings(plan.environment, config.worker_timeout, codec)
+        self._workers: dict[WorkerId, WorkerLink] = {}
+        self._by_identity: dict[bytes, WorkerLink] = {}
+        self._backlog: deque[Event] = deque()
+        self._handling = False
+
+    # -- called by the pool and the loop ----------------------------------------------------------
+
+    def next_deadline(self) -> float | None:
+        """See `LoopClient`."""
+        return self.core.next_deadline()
+
+    def advance(self) -> None:
+        """See `LoopClient`."""
+        self.handle(ClockAdvanced())
+
+    def receive(self, identity: bytes, frames: list[bytes]) -> None:
+        """See `LoopClient`."""
+        worker = self._by_identity[identity]
+        try:
+            message = protocol.decode(frames)
+            if isinstance(message, protocol.Hello):
+                self._greet(worker, message)
+            elif worker.welcome:
+                self._RECEIVERS[type(message)](self, worker, message)
+        except (protocol.RemoteProtocolError, KeyError) as error:
+            reason = f"it sent what is no message of ours: {error}"
+            self.handle(WorkerFaulted(worker.id, reason))
+
+    def break_down(self, error: BaseException) -> None:
+        """See `LoopClient`."""
+        story = [str(transition) for transition in self.core.story]
+        self.refusal = lambda: InternalError(
+            f"The pool of environment {self._plan.environment!r} broke down: {error!r}. "
+            "This is a bug in wetlands, please report it.",
+            story=story,
+        )
+        entries, self.entries = self.entries, {}
+        for entry in entries.values():
+            ending = TaskAbandonedError(f"The pool broke down, which is a bug: {error!r}")
+            entry.task._finish(TaskStatus.FAILED, None, ending)
+        for worker in self._workers.values():
+            if worker.process is not None:
+                self._host.health.kill(worker.process)
+        self.opened.set()
+        self._host.loop.remove(self)
+        self.closed.set()
+
+    def abandon_all(self) -> None:
+        """Fail what nobody will run any more; for any thread once the pool has closed."""
+        entries, self.entries = self.entries, {}
+        for entry in entries.values():
+            ending = self._endings.abandoned(Outcome.CLOSED, entry.task.id, None)
+            entry.task._finish(TaskStatus.FAILED, None, ending)
+
+    def open(self) -> None:
+        """Start the workers."""
+        self._host.loop.add(self)
+        self._execute(self.core.open(time.monotonic()))
+
+    def submit(self, number: int) -> None:
+        """Queue a task."""
+        entry = self.entries.get(number)
+        if entry is not None:
+            self.handle(TaskSubmitted(number, entry.timeout))
+
+    def handle(self, event: Event) -> None:
+        """Feed the core; what executing its commands brings up waits its turn."""
+        self._backlog.append(event)
+        if self._handling:
+            return
+        self._handling = True
+        try:
+            while self._backlog:
+                self._execute(self.core.handle(self._backlog.popleft(), time.monotonic()))
+        finally:
+            self._handling = False
+
+    def _execute(self, commands: list[Command]) -> None:
+        for command in commands:
+            self._EXECUTORS[type(command)](self, command)
+
+    # -- commands ---------------------------------------------------------------------------------
+
+    def _spawn(self, command: SpawnWorker) -> None:
+        slot, incarnation = command.worker
+        started_file = self._host.folder.path / f"{id(self):x}-{slot}-{incarnation}.started"
+        worker = WorkerLink(command.worker, started_file)
+        self._workers[worker.id] = worker
+        for identity in worker.identities:
+            self._by_identity[identity] = worker
+        self._host.loop.connect(self, *worker.identities)
+        self._host.launcher.post(lambda: self._start_process(worker))
+
+    def _start_process(self, worker: WorkerLink) -> None:
+        """Runs on the launcher's thread."""
+        post = self._host.loop.post
+        try:
+            connection = worker.prepare(self._host.transport)
+            emit = self._emitter(worker.id.slot)
+            process = start_worker(self._plan, worker.id.slot, connection, emit)
+        except Exception as error:
+            death = Death(None, str(error))
+            post(self, lambda: self._on_exit(worker, death))
+            return
+        post(self, lambda: self._on_spawned(worker, process))
+
+    def _on_spawned(self, worker: WorkerLink, process: WorkerProcess) -> None:
+        worker.process = process
+        self._host.processes.add(process)
+
+        def on_exit(returncode: int, tail: str) -> None:
+            self._host.loop.post(self, lambda: self._on_process_gone(worker, returncode, tail))
+
+        self._host.health.watch(process, on_exit)
+        if worker.kill_reason:
+            self._host.health.kill(process)
+
+    def _dispatch(self, command: DispatchTask) -> None:
+        worker = self._workers[command.worker]
+        entry = self.entries[command.task]
+        assert worker.process is not None
+        worker.process.output.mark(entry.task)
+        worker.busy_with = (command.task, command.attempt)
+        run = protocol.Run(command.task, command.attempt, entry.payload)
+        try:
+            self._host.transport.send(worker.task_identity, run)
+        except PeerUnreachableError as error:
+            # Most likely it is dead, which its exit will tell with more words.
+            logger.debug("Worker %d can't be reached: %s", worker.id.slot, error)
+            self._host.loop.call_later(self, 1.0, lambda: self._unreachable(worker, command))
+        # While the worker gets to work; its answer can't overtake this, being read here, too.
+        entry.task._start(TaskWorker(worker.id.slot, worker.process.pid))
+
+    def _unreachable(self, worker: WorkerLink, command: DispatchTask) -> None:
+        if worker.busy_with == (command.task, command.attempt):
+            self.handle(WorkerFaulted(worker.id, "it can't be reached"))
+
+    def _interrupt(self, command: InterruptTask) -> None:
+        worker = self._workers[command.worker]
+        message = protocol.Interrupt(command.task, command.attempt)
+        with contextlib.suppress(PeerUnreachableError):  # it is dying: nothing is left to stop
+            self._host.transport.send(worker.control_identity, message)
+
+    def _stop(self, command: StopWorker) -> None:
+        with contextlib.suppress(PeerUnreachableError):  # it is dying already
+            self._host.transport.send(self._workers[command.worker].task_identity, protocol.Stop())
+
+    def _kill(self, command: KillWorker) -> None:
+        worker = self._workers[command.worker]
+        worker.kill_reason = worker.kill_reason or command.reason
+        worker.busy_with = None
+        if worker.process is not None:
+            self._host.health.kill(worker.process)
+
+    def _resolve(self, command: ResolveTask) -> None:
+        entry = self.entries.pop(command.task, None)
+        if entry is not None:
+            ending = self._endings.of(command, entry.task, entry.timeout)
+            self._host.loop.at_end_of_pass(lambda: entry.task._finish(*ending))
+
+    def _announce_broken(self, command: AnnounceBroken) -> None:
+        failures = list(self._endings.failures.values())
+        text = self._endings.broken_text()
+        logger.error("%s", text)
+        self.refusal = self.refusal or (lambda: PoolBrokenError(text, failures=failures))
+        self.opened.set()
+
+    def _announce_closed(self, command: AnnounceClosed) -> None:
+        self.abandon_all()  # those submitted with start=False, and never started
+        self._host.loop.remove(self)
+        # After the endings of this pass: who sees the pool closed finds every task ended.
+        self._host.loop.at_end_of_pass(self.opened.set)
+        self._host.loop.at_end_of_pass(self.closed.set)
+
+    # -- what workers say -------------------------------------------------------------------------
+
+    def _greet(self, worker: WorkerLink, hello: protocol.Hello) -> None:
+        answer = worker.judge(hello)
+        with contextlib.suppress(PeerUnreachableError):
+            self._host.transport.send(worker.control_identity, answer)
+        if isinstance(answer, protocol.Reject):
+            self.handle(WorkerFaulted(worker.id, f"it was rejected: {answer.reason}"))
+
+    def _on_ready(self, worker: WorkerLink, message: protocol.Ready) -> None:
+        worker.ready = True
+        self.handle(WorkerReady(worker.id))
+        if self.core.count(SlotState.STARTING, SlotState.VACANT) == 0:
+            self.opened.set()
+
+    def _on_update(self, worker: WorkerLink, message: protocol.Update) -> None:
+        task = self._task_of(worker, message.task, message.attempt)
+        if task is not None:
+            task._update(message.message, message.current, message.maximum)
+
+    def _on_output(self, worker: WorkerLink, message: protocol.Output) -> None:
+        task = self._task_of(worker, message.task, message.attempt)
+        if task is not None and message.payload:
+            load = self._endings.loader(message.payload[0], task, worker.id)
+            task._set_output(message.key, load)
+
+    def _on_log(self, worker: WorkerLink, message: protocol.Log) -> None:
+        task = self._task_of(worker, message.task, message.attempt)
+        if task is not None and task_logger.isEnabledFor(message.level):
+            extra = self._extra(worker.id.slot, task.id)
+            self._host.delivery.call(
+                lambda: task_logger.log(message.level, "%s", message.text, extra=extra)
+            )
+
+    def _on_result(self, worker: WorkerLink, message: protocol.Result) -> None:
+        self._end(worker, message.task, message.attempt, Outcome.COMPLETED, message.payload)
+
+    def _on_failure(self, worker: WorkerLink, message: protocol.Failure) -> None:
+        self._end(worker, message.task, message.attempt, Outcome.FAILED, message.description)
+
+    def _on_canceled(self, worker: WorkerLink, message: protocol.Canceled) -> None:
+        self._end(worker, message.task, message.attempt, Outcome.CANCELED, None)
+
+    def _end(
+        self, worker: WorkerLink, task: int, attempt: int, outcome: Outcome, detail: object
+    ) -> None:
+        if worker.busy_with == (task, attempt):
+            worker.busy_with = None
+        self.handle(TaskEnded(worker.id, task, attempt, outcome, detail))
+
+    def _task_of(self, worker: WorkerLink, task: int, attempt: int) -> Task[Any] | None:
+        """Return the task if the worker is busy with it, and note that it is not silent."""
+        if worker.busy_with != (task, attempt):
+            return None
+        self.handle(TaskProgressed(worker.id, task, attempt))
+        entry = self.entries.get(task)
+        return None if entry is None else entry.task
+
+    # -- deaths -----------------------------------------------------------------------------------
+
+    def _on_process_gone(self, worker: WorkerLink, returncode: int, tail: str) -> None:
+        if worker.process is not None:
+            self._host.processes.discard(worker.process)
+        death = Death(returncode, worker.kill_reason, tail)
+        delay = LAST_WORDS if worker.busy_with else 0.0
+        self._host.loop.call_later(self, delay, lambda: self._on_exit(worker, death))
+
+    def _on_exit(self, worker: WorkerLink, death: Death) -> None:
+        slot = worker.id.slot
+        started = worker.last_started()
+        self._host.loop.disconnect(*worker.identities)
+        for identity in worker.identities:
+            self._by_identity.pop(identity, None)
+        self._workers.pop(worker.id, None)
+        if not self.core.closing:
+            self._endings.failures[slot] = (
+                f"worker {slot} {death.describe()}\n{death.log_tail}".rstrip()
+            )
+            logger.warning(
+                "Worker %d of environment %r %s",
+                slot,
+                self._plan.environment,
+                death.describe(),
+                extra=self._extra(slot, None),
+            )
+        if not worker.ready and not self.opened.is_set():
+            self._fail_start(slot, death)
+        if worker.busy_with and started != worker.busy_with:
+            entry = self.entries.get(worker.busy_with[0])
+            if entry is not None:
+                entry.task._requeue()
+        self.handle(WorkerExited(worker.id, started, death))
+
+    def _fail_start(self, slot: int, death: Death) -> None:
+        tail = f" The end of its stderr:\n{death.log_tail}" if death.log_tail else ""
+        self.start_error = WorkerStartError(
+            f"Worker {slot} of environment {self._plan.environment!r} {death.describe()} before "
+            f"it was ready (interpreter: {self._plan.executable}).{tail}",
+            log_tail=death.log_tail,
+        )
+        self.opened.set()
+
+    # -- helpers ----------------------------------------------------------------------------------
+
+    def _emitter(self, slot: int) -> Emit:
+        def emit(level: int, line: str, stream: str, task: Task[Any] | None) -> None:
+            extra = {**self._extra(slot, task.id if task else None), "stream": stream}
+            self._host.delivery.call(lambda: worker_logger.log(level, "%s", line, extra=extra))
+
+        return emit
+
+    def _extra(self, slot: int, task_id: str | None) -> dict[str, Any]:
+        return {"environment": self._plan.environment, "worker": slot, "task": task_id}
+
+    _EXECUTORS: ClassVar[dict[type, Callable[[Driver, Any], None]]] = {
+        SpawnWorker: _spawn,
+        DispatchTask: _dispatch,
+        InterruptTask: _interrupt,
+        StopWorker: _stop,
+        KillWorker: _kill,
+        ResolveTask: _resolve,
+        AnnounceBroken: _announce_broken,
+        AnnounceClosed: _announce_closed,
+    }
+    _RECEIVERS: ClassVar[dict[type, Callable[[Driver, WorkerLink, Any], None]]] = {
+        protocol.Ready: _on_ready,
+        protocol.Update: _on_update,
+        protocol.Output: _on_output,
+        protocol.Log: _on_log,
+        protocol.Result: _on_result,
+        protocol.Failure: _on_failure,
+        protocol.Canceled: _on_canceled,
+    }

@@ -1,0 +1,73 @@
+"""One incarnation of a worker, as the host knows it: who it is on the wire, and its process."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from wetlands.core.events import WorkerId
+from wetlands.runtime.process import WorkerProcess
+from wetlands.runtime.transport import Transport
+from worker_entry import protocol
+
+_ROOM = 16  #: bytes of the file that a worker notes its task in
+
+
+def _identity() -> bytes:
+    # ZeroMQ keeps identities that begin with a zero byte for itself.
+    return b"w" + secrets.token_bytes(16)
+
+
+@dataclass(eq=False)
+class WorkerLink:
+    """What the driver remembers of a worker. For the loop thread, but for `prepare`."""
+
+    id: WorkerId
+    started_file: Path
+    token: str = field(default_factory=lambda: secrets.token_hex(32), repr=False)
+    task_identity: bytes = field(default_factory=_identity, repr=False)
+    control_identity: bytes = field(default_factory=_identity, repr=False)
+    process: WorkerProcess | None = None
+    welcome: bool = False  #: it has proved the token
+    ready: bool = False  #: it has said that it can take tasks
+    kill_reason: str = ""
+    busy_with: tuple[int, int] | None = None  #: task and attempt
+
+    @property
+    def identities(self) -> tuple[bytes, bytes]:
+        """The names of its two sockets."""
+        return (self.task_identity, self.control_identity)
+
+    def prepare(self, transport: Transport) -> dict[str, Any]:
+        """Make the file that the worker notes its task in; return what it needs to connect."""
+        self.started_file.write_bytes(bytes(_ROOM))
+        return {
+            "endpoint": transport.endpoint,
+            "curve": transport.curve_key,
+            "token": self.token,
+            "task_identity": self.task_identity.hex(),
+            "control_identity": self.control_identity.hex(),
+            "started_file": str(self.started_file),
+        }
+
+    def judge(self, hello: protocol.Hello) -> protocol.Message:
+        """Return the answer to a hello, and remember whether it was a welcome."""
+        if hello.version != protocol.VERSION:
+            return protocol.Reject(f"protocol {hello.version}, not {protocol.VERSION}")
+        if not secrets.compare_digest(hello.token.encode(), self.token.encode()):
+            return protocol.Reject("wrong token")
+        self.welcome = True
+        return protocol.Welcome()
+
+    def last_started(self) -> tuple[int, int] | None:
+        """Return the last task and attempt that it began, once it is gone; forget its note."""
+        try:
+            content = self.started_file.read_bytes()
+            os.unlink(self.started_file)
+        except OSError:
+            return None
+        found = (int.from_bytes(content[:8], "big"), int.from_bytes(content[8:12], "big"))
+        return found if found != (0, 0) else None
