@@ -24,6 +24,10 @@ from wetlands.core.pool import PoolCore
 GRACES = st.sampled_from([0.0, 1.0, 3.0, 20.0])
 PATIENCES = st.sampled_from([math.inf, math.inf, 0.0, 2.0, 5.0, 30.0])
 DELAYS = st.sampled_from([0.0, 0.0, 0.0, 0.0, 7.0])  #: a message that was late in being read
+#: How processes behave at the end: well; listening to nothing but a kill; not even to that;
+#: dying of themselves.
+WORLDS = ["fair", "hostile", "undead", "mortal"]
+RARELY = st.integers(0, 3).map(lambda number: number == 3)
 PICKS = st.integers(0, 11)
 LAST_WORDS = st.sampled_from([Outcome.COMPLETED, Outcome.FAILED, Outcome.CANCELED])
 CONFIGS = st.fixed_dictionaries(
@@ -36,7 +40,7 @@ CONFIGS = st.fixed_dictionaries(
         "kill_retry": st.sampled_from([1.0, 12.0]),
         "kill_limit": st.integers(1, 3),
         "delivery_limit": st.integers(1, 3),
-        "restart_limit": st.integers(0, 3),
+        "restart_limit": st.sampled_from([0, 1, 2, 6]),
         "backoff_base": st.sampled_from([0.0, 1.0, 1.0]),
         "backoff_cap": st.just(3.0),
         "stable_after": st.just(10.0),
@@ -89,6 +93,16 @@ class Process:
         return Outcome.TIMED_OUT if self.limit_at <= self.force_at else self.force_outcome
 
 
+VICTIMS = st.sampled_from(
+    [
+        lambda process: True,
+        lambda process: process.kills,
+        lambda process: process.held,
+        lambda process: process.held and process.began != process.held,
+    ]
+)
+
+
 @dataclass
 class Place:
     """What the books say about a slot."""
@@ -112,8 +126,12 @@ class PoolMachine(RuleBasedStateMachine):
     core_type: ClassVar[Any] = PoolCore
     config_type: ClassVar[Any] = PoolConfig
 
-    @initialize(config=CONFIGS, world=st.sampled_from(["fair", "hostile", "undead"]))
-    def open_pool(self, config, world):
+    @initialize(
+        config=CONFIGS,
+        world=st.sampled_from(WORLDS),
+        warm=st.sampled_from([True, True, False]),
+    )
+    def open_pool(self, config, world, warm):
         self.config = self.config_type(**config)
         self.core = self.core_type(self.config)
         self.world = world
@@ -131,6 +149,8 @@ class PoolMachine(RuleBasedStateMachine):
         self.announced: list[str] = []
         self.execute_all(self.core.open(self.now))
         self.sound = True
+        if warm:
+            self.run_smoothly()
 
     # -- the driver: what the loop thread does, minus the I/O -------------------------------------
 
@@ -386,7 +406,7 @@ class PoolMachine(RuleBasedStateMachine):
         assert self.feed(on.CancelRequested(task, 0.0)) == []
 
     @precondition(lambda self: len(self.timeouts) > 2)
-    @rule(grace=GRACES, sure=st.sampled_from([False, False, True]))
+    @rule(grace=GRACES, sure=RARELY)
     def close(self, grace, sure):
         if sure:  # not too often: a pool that is closed has little left to get wrong
             self.request_close(grace)
@@ -422,13 +442,12 @@ class PoolMachine(RuleBasedStateMachine):
         if worker:
             self.boot_process(worker, delay=delay)
 
+    @precondition(lambda self: any(p.held and p.began != p.held for p in self.alive.values()))
     @rule(index=PICKS)
     def begin(self, index):
-        worker = self.pick(index, lambda p: p.held and p.began != p.held)
-        if worker:
-            process = self.alive[worker]
-            process.began = process.held
-            self.begun.add(process.held[0])
+        process = self.alive[self.pick(index, lambda p: p.held and p.began != p.held)]
+        process.began = process.held
+        self.begun.add(process.held[0])
 
     @rule(index=PICKS, delay=DELAYS)
     def report(self, index, delay):
@@ -442,22 +461,16 @@ class PoolMachine(RuleBasedStateMachine):
         if worker:
             self.end_task(worker, outcome, delay=delay)
 
-    @rule(index=PICKS, delay=DELAYS)
-    def die(self, index, delay):
-        worker = self.pick(index, lambda p: not p.undead)
+    @rule(index=PICKS, delay=DELAYS, fits=VICTIMS)
+    def die(self, index, delay, fits):
+        worker = self.pick(index, lambda p: not p.undead and fits(p))
         if worker:
             self.exit(worker, delay=delay)
 
-    @rule(index=PICKS)
-    def die_of_the_kill(self, index):
-        worker = self.pick(index, lambda p: p.kills and not p.undead)
-        if worker:
-            self.exit(worker)
-
-    @rule(index=PICKS)
-    def fault(self, index):
+    @rule(index=PICKS, sure=RARELY)
+    def fault(self, index, sure):
         worker = self.pick(index, lambda p: True)
-        if worker is None:
+        if worker is None or not sure:
             return
         process = self.alive[worker]
         if process.kills:
@@ -468,10 +481,10 @@ class PoolMachine(RuleBasedStateMachine):
         process.limit_at = math.inf
         self.feed(on.WorkerFaulted(worker, "garbage"))
 
-    @rule(index=PICKS)
-    def become_undead(self, index):
+    @rule(index=PICKS, sure=RARELY)
+    def become_undead(self, index, sure):
         worker = self.pick(index, lambda p: not p.undead)
-        if worker:
+        if worker and sure:
             self.alive[worker].undead = True
 
     # -- what must be ignored ---------------------------------------------------------------------
@@ -655,8 +668,10 @@ class PoolMachine(RuleBasedStateMachine):
             return False
         if self.world == "fair":
             return self.step_fairly(worker, process)
-        if self.world == "hostile" and process.kills and not process.undead:
-            self.exit(worker)  # the only thing that it listens to
+        if not process.undead and (
+            self.world == "mortal" or (self.world == "hostile" and process.kills)
+        ):
+            self.exit(worker)
             return True
         if process.last:
             self.progress(worker)  # it is not silent at least

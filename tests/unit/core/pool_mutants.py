@@ -316,7 +316,7 @@ MUTANTS = [
         "backoff never ends",
         "crew",
         "self.move(slot, SlotState.VACANT, pause,",
-        "self.move(slot, SlotState.VACANT, pause or math.inf,",
+        "self.move(slot, SlotState.VACANT, pause and math.inf,",
     ),
     Mutant(
         "task that ends does not wipe the slate",
@@ -482,12 +482,6 @@ MUTANTS = [
         "pool",
         "        self._settle()\n        return",
         "        if type(event) is not TaskEnded:\n            self._settle()\n        return",
-    ),
-    Mutant(
-        "settle dispatches one task an event",
-        "pool",
-        "        while idle and self.ready:\n",
-        "        if idle and self.ready:\n",
     ),
     Mutant(
         "time does not pass",
