@@ -10,10 +10,10 @@ from pool_mutants import MODULES, MUTANTS, Mutant, loaded, mutated_source
 
 #: Those that the first few examples catch, of different kinds.
 SAMPLE = [
-    "requeued at the back",
-    "grace of close never ends",
+    "dead incarnation accepted",
+    "unlimited restarts",
+    "close does not interrupt",
     "deadline not armed when it moves earlier",
-    "closing pool respawns",
 ]
 
 

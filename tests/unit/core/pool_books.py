@@ -1,0 +1,321 @@
+"""What must be true of a pool, kept apart from the pool: the books of `PoolMachine`.
+
+`PoolBooks` drives a core as the loop thread does, minus the I/O, on fake processes. It notes
+which task is queued or held, what each wait ends with and when, and what each death counts for,
+and holds every command against that.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from wetlands.core import events as on
+from wetlands.core.events import Outcome, WorkerId
+from wetlands.core.policy import PoolConfig
+from wetlands.core.pool import PoolCore
+
+
+@dataclass
+class Process:
+    """A fake process, and what the books say about it."""
+
+    spawned_at: float
+    kill_at: float  #: when the core must have killed it (again), or must have given it up
+    ready_at: float = math.inf
+    died_at: float = math.inf  #: of the first kill, or of the exit without one
+    booted: bool = False
+    asked: bool = False
+    kills: int = 0
+    blameless: bool = False
+    undead: bool = False  #: no signal ends it
+    given_up: bool = False  #: the core must have lost hope
+    held: tuple[int, int] | None = None  #: the task and attempt that it has, for the core
+    last: tuple[int, int] | None = None  #: those that it may still talk about
+    began: tuple[int, int] | None = None
+    timed_out: bool = False
+    stop_wanted: Outcome | None = None
+    interrupted: bool = False
+    silence_at: float = math.inf
+    limit_at: float = math.inf
+    force_at: float = math.inf
+    force_outcome: Outcome = Outcome.CANCELED
+
+    def want_stop(self, at: float, outcome: Outcome) -> None:
+        self.stop_wanted = self.stop_wanted or outcome
+        if at < self.force_at:
+            self.force_at, self.force_outcome = at, outcome
+
+    def due(self) -> float:
+        """When the core must do something about it."""
+        if self.given_up:
+            return math.inf
+        if self.held is None:
+            return self.kill_at
+        return min(self.silence_at, self.limit_at, self.force_at)
+
+    def verdict(self) -> Outcome:
+        """How its task ends if a deadline decides."""
+        if self.silence_at <= min(self.limit_at, self.force_at):
+            return Outcome.SILENT
+        return Outcome.TIMED_OUT if self.limit_at <= self.force_at else self.force_outcome
+
+
+@dataclass
+class Place:
+    """What the books say about a slot."""
+
+    incarnation: int = 0
+    failures: int = 0
+    spawn_at: float = 0.0  #: when the next process is due, while there is none
+    retired: bool = False
+
+
+@dataclass
+class Expected:
+    """A resolution that the event at hand must cause."""
+
+    outcome: Outcome
+    worker: WorkerId | None = None
+    detail: Any = field(default=...)  #: an ellipsis is anything
+
+
+class PoolBooks:
+    core_type: ClassVar[Any] = PoolCore
+    config_type: ClassVar[Any] = PoolConfig
+
+    def open_books(self, config):
+        self.config = self.config_type(**config)
+        self.core = self.core_type(self.config)
+        self.now = 0.0
+        self.alive: dict[WorkerId, Process] = {}
+        self.dead: list[WorkerId] = []
+        self.places = [Place() for _ in range(self.config.size)]
+        self.timeouts: dict[int, float] = {}  #: every task ever submitted
+        self.resolved: dict[int, Outcome] = {}
+        self.attempts: dict[int, int] = {}
+        self.begun: set[int] = set()
+        self.queue: OrderedDict[int, None] = OrderedDict()
+        self.expected: dict[int, Expected] = {}
+        self.closing = False
+        self.announced: list[str] = []
+        self.execute_all(self.core.open(self.now))
+        self.sound = True  #: the last step ended well
+
+    # -- the driver: what the loop thread does, minus the I/O -------------------------------------
+
+    def feed(self, event, *, delay=0.0):
+        self.sound = False
+        self.now += delay
+        self.give_up_on_the_undead()
+        commands = self.core.handle(event, self.now)
+        self.execute_all(commands)
+        for _ in range(100):
+            due = self.core.next_deadline()
+            if due is None or due > self.now:
+                break
+            self.execute_all(self.core.handle(on.ClockAdvanced(), self.now))
+        else:
+            raise AssertionError("the core keeps asking for the same moment")
+        assert not self.expected, f"not resolved: {self.expected}"
+        self.sound = True
+        return commands
+
+    def execute_all(self, commands):
+        for command in commands:
+            name = type(command).__name__
+            execute = getattr(self, f"execute_{name}")  # the driver knows nothing else
+            execute(command)
+
+    def execute_SpawnWorker(self, command):  # noqa: N802
+        place = self.places[command.worker.slot]
+        assert command.worker.incarnation == place.incarnation + 1, "ids grow one by one"
+        assert self.current(command.worker.slot) is None, "two processes in a slot"
+        assert not self.closing, "a closing pool starts nothing"
+        assert not place.retired, "no restart beyond the budget"
+        assert self.now >= place.spawn_at, "no restart before the backoff is over"
+        place.incarnation += 1
+        self.alive[command.worker] = Process(self.now, self.now + self.config.startup_timeout)
+
+    def execute_DispatchTask(self, command):  # noqa: N802
+        process, task = self.alive[command.worker], command.task
+        assert process is self.current(command.worker.slot)
+        assert process.booted, "not ready"
+        assert not process.asked, "about to exit"
+        assert not process.kills, "about to die"
+        assert process.held is None, "busy"
+        assert task not in self.resolved, "dispatched after it was resolved"
+        assert task not in self.begun, "started at most once"
+        assert all(p.held is None or p.held[0] != task for p in self.alive.values())
+        assert self.queue.popitem(last=False)[0] == task, "out of order"
+        self.attempts[task] = self.attempts.get(task, 0) + 1
+        assert command.attempt == self.attempts[task] <= self.config.delivery_limit
+        process.held = process.last = (task, command.attempt)
+        process.silence_at = self.now + self.config.worker_timeout
+        process.limit_at = self.now + self.timeouts[task]
+        process.force_at = math.inf
+        process.timed_out = process.interrupted = False
+        process.stop_wanted = None
+
+    def execute_InterruptTask(self, command):  # noqa: N802
+        process = self.alive[command.worker]
+        assert process.held == (command.task, command.attempt), "it does not run that"
+        assert process.stop_wanted, "nobody asked for it"
+        assert not process.interrupted, "told twice"
+        process.interrupted = True
+
+    def execute_StopWorker(self, command):  # noqa: N802
+        process = self.alive[command.worker]
+        assert self.closing
+        assert process.booted
+        assert process.held is None
+        assert not process.asked
+        assert not process.kills
+        process.asked = process.blameless = True
+        process.kill_at = self.now + self.config.stop_grace
+
+    def execute_KillWorker(self, command):  # noqa: N802
+        process = self.alive[command.worker]
+        assert not process.given_up, "given up, and now killed again"
+        assert process.due() <= self.now, "killed too early, or without a reason"
+        assert process.kills < self.config.kill_limit
+        if process.held:
+            process.blameless = True
+            if not process.timed_out:
+                outcome = process.verdict()
+                assert outcome is not Outcome.TIMED_OUT, "resolved first, killed later"
+                self.expected[process.held[0]] = Expected(outcome, command.worker)
+            process.held = None
+        if not process.kills:
+            process.died_at = self.now
+        process.kills += 1
+        process.kill_at = self.now + self.config.kill_retry
+
+    def execute_ResolveTask(self, command):  # noqa: N802
+        task = command.task
+        assert task in self.timeouts, "never submitted"
+        assert task not in self.resolved, "resolved twice"
+        self.resolved[task] = command.outcome
+        if command.outcome is Outcome.TIMED_OUT:
+            self.expect_time_out(self.alive[command.worker], task)
+        expected = self.expected.pop(task)
+        assert command.outcome is expected.outcome, (command, expected)
+        assert command.worker == expected.worker
+        assert expected.detail is ... or command.detail is expected.detail
+
+    def expect_time_out(self, process, task):
+        assert process.held is not None
+        assert process.held[0] == task
+        assert process.limit_at <= self.now, "too early"
+        assert process.verdict() is Outcome.TIMED_OUT, "something else came first"
+        process.limit_at = math.inf
+        process.timed_out = True
+        process.want_stop(self.now + self.config.interrupt_grace, Outcome.TIMED_OUT)
+        worker = next(w for w, p in self.alive.items() if p is process)
+        self.expected[task] = Expected(Outcome.TIMED_OUT, worker)
+
+    def execute_AnnounceBroken(self, command):  # noqa: N802
+        assert not self.announced
+        assert not self.closing
+        assert all(place.retired for place in self.places)
+        self.announced.append("broken")
+        self.expect_queue_to_end(Outcome.BROKEN)
+
+    def execute_AnnounceClosed(self, command):  # noqa: N802
+        assert "closed" not in self.announced
+        assert self.closing
+        assert all(p.given_up for p in self.alive.values()), "process leaked"
+        self.announced.append("closed")
+
+    # -- the books --------------------------------------------------------------------------------
+
+    def current(self, slot: int) -> Process | None:
+        """Return the process that the core has in the slot."""
+        process = self.alive.get(WorkerId(slot, self.places[slot].incarnation))
+        return None if process is None or process.given_up else process
+
+    def expect_queue_to_end(self, outcome):
+        self.expected.update((task, Expected(outcome)) for task in self.queue)
+        self.queue.clear()
+
+    def give_up_on_the_undead(self):
+        for worker, process in self.alive.items():
+            hopeless = process.kills == self.config.kill_limit and process.kill_at <= self.now
+            if hopeless and not process.given_up:
+                process.given_up = True
+                self.account_for_end(worker, process)
+
+    def account_for_end(self, worker, process):
+        """Say what the end of the process means for its slot."""
+        place = self.places[worker.slot]
+        if min(process.died_at, self.now) - process.ready_at >= self.config.stable_after:
+            place.failures = 0
+        place.failures += not process.blameless
+        place.retired = self.closing or place.failures > self.config.restart_limit
+        pause = 0.0
+        if not process.blameless:
+            doubled = self.config.backoff_base * 2.0 ** (place.failures - 1)
+            pause = min(doubled, self.config.backoff_cap)
+        place.spawn_at = self.now + pause
+
+    def account_for_task(self, worker, process, detail):
+        """Say what the exit of the process means for its task."""
+        if process.held is None:
+            return
+        task = process.held[0]
+        if process.began == process.held:
+            process.blameless = True
+            outcome, blamed = Outcome.LOST, worker
+        elif process.stop_wanted:
+            outcome, blamed = process.stop_wanted, None
+        elif self.attempts[task] >= self.config.delivery_limit:
+            outcome, blamed = Outcome.LOST, worker
+        else:
+            self.queue[task] = None
+            self.queue.move_to_end(task, last=False)
+            return
+        if not process.timed_out:
+            self.expected[task] = Expected(outcome, blamed, detail)
+
+    def exit(self, worker, *, delay=0.0):
+        self.now += delay
+        self.give_up_on_the_undead()
+        process = self.alive.pop(worker)
+        self.dead.append(worker)
+        detail = object()
+        if not process.given_up:
+            self.account_for_task(worker, process, detail)
+            self.account_for_end(worker, process)
+        self.feed(on.WorkerExited(worker, process.began, detail))
+
+    def end_task(self, worker, outcome, *, delay=0.0):
+        """The process says that its task ended: the truth, or what nobody believes any more."""
+        process, detail = self.alive[worker], object()
+        task, attempt = process.last
+        process.last, process.began = None, (task, attempt)
+        self.begun.add(task)
+        if process.held == (task, attempt):
+            process.held = None
+            process.kill_at = math.inf
+            self.places[worker.slot].failures = 0
+            if not process.timed_out:
+                self.expected[task] = Expected(outcome, worker, detail)
+        self.feed(on.TaskEnded(worker, task, attempt, outcome, detail), delay=delay)
+
+    def boot_process(self, worker, *, delay=0.0):
+        process = self.alive[worker]
+        process.booted = True
+        if not process.kills:
+            process.ready_at = self.now + delay
+            process.kill_at = math.inf
+        self.feed(on.WorkerReady(worker), delay=delay)
+
+    def progress(self, worker, *, delay=0.0):
+        process = self.alive[worker]
+        task, attempt = process.began = process.last
+        self.begun.add(task)
+        if process.held:
+            process.silence_at = self.now + delay + self.config.worker_timeout
+        self.feed(on.TaskProgressed(worker, task, attempt), delay=delay)
