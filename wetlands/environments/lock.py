@@ -33,7 +33,8 @@ def ensure_lock(work: Workspace, recipe: Recipe, key: str, interpreter: Interpre
     Raises:
         EnvironmentBuildError: The recipe can't be resolved; carries all that the resolver said.
     """
-    title = _title(key, interpreter)
+    title = _title(work, key, interpreter)
+    _draft(work).unlink(missing_ok=True)
     if _is_current(work.layout.lock, title):
         return
     with work.scratch() as scratch:
@@ -41,9 +42,11 @@ def ensure_lock(work: Workspace, recipe: Recipe, key: str, interpreter: Interpre
     write_atomically(work.layout.lock, f"{title}\n{text}")
 
 
-def _title(key: str, interpreter: Interpreter) -> str:
+def _title(work: Workspace, key: str, interpreter: Interpreter) -> str:
     version = ".".join(map(str, interpreter.version))
-    return f"# wetlands lock {FORMAT}, recipe {key}, {interpreter.abi} {version}"
+    # The place belongs to it because paths of local packages in the lock are relative to it.
+    place = work.layout.lock
+    return f"# wetlands lock {FORMAT}, recipe {key}, {interpreter.abi} {version}, {place}"
 
 
 def _is_current(lock: Path, title: str) -> bool:
@@ -72,15 +75,22 @@ def _resolve(work: Workspace, recipe: Recipe, interpreter: Interpreter, scratch:
 def _compile(
     work: Workspace, recipe: Recipe, interpreter: Interpreter, scratch: Path, inputs: list[str]
 ) -> str:
-    output = scratch / "pylock.toml"
-    output.unlink(missing_ok=True)  # an old one would steer the resolver
+    output = _draft(work)
     work.uv(
         ["pip", "compile", "--format", "pylock.toml", "--no-header", "--no-annotate",
          "--python", str(interpreter.executable), "--output-file", str(output), *inputs],
         "its dependencies can't be resolved",
         cwd=folder_of(recipe),
     )  # fmt: skip
-    return output.read_text(encoding="utf-8")
+    text = output.read_text(encoding="utf-8")
+    output.unlink()
+    return text
+
+
+def _draft(work: Workspace) -> Path:
+    # Beside the lock that it becomes, because of relative paths in it. One that a crash left would
+    # steer the resolver, and is removed first.
+    return work.layout.lock.with_name("pylock.new.toml")
 
 
 def folder_of(recipe: Recipe) -> Path | None:

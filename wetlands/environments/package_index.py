@@ -26,12 +26,12 @@ _TRANSLATED = {
     "cert": "SSL_CERT_FILE",
     "proxy": "ALL_PROXY",
 }
-_OFFLINE = {"no-index": "UV_NO_INDEX", "find-links": "UV_FIND_LINKS"}
+# uv has no variable for "no index at all"; without the network it comes to the same.
+_OFFLINE = {"no-index": "UV_OFFLINE", "find-links": "UV_FIND_LINKS"}
 
 UV_INDEX_VARIABLES = (
-    *("UV_INDEX", "UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL", "UV_FIND_LINKS"),
-    "UV_NO_INDEX",
-)
+    "UV_INDEX", "UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL", "UV_FIND_LINKS",
+)  # fmt: skip
 
 
 def uv_config_file(environ: Mapping[str, str]) -> Path | None:

@@ -130,11 +130,13 @@ def _ask(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise _unusable(path, error.strerror or str(error)) from error
     output = done.stdout.decode("utf-8", "replace")
-    _, mark, answer = output.rpartition(_MARK)
-    if done.returncode or not mark:
+    try:
+        parsed: dict[str, Any] = json.loads(output.partition(_MARK)[2])
+    except ValueError:  # also when there is nothing behind the mark, or no mark
         said = (done.stderr.decode("utf-8", "replace") or output).strip()
-        raise _unusable(path, f"exit status {done.returncode}, it printed: {said[-500:]!r}")
-    parsed: dict[str, Any] = json.loads(answer)
+        raise _unusable(
+            path, f"exit status {done.returncode}, it printed: {said[-500:]!r}"
+        ) from None
     return parsed
 
 

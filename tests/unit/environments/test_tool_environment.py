@@ -105,7 +105,7 @@ def test_additional_indexes_of_pip_are_left_out(home: Path) -> None:
 
 def test_a_folder_of_wheels_counts_when_it_is_all_there_is(home: Path) -> None:
     environment = told(home, PIP_NO_INDEX="1", PIP_FIND_LINKS="/a /b")
-    assert (environment["UV_NO_INDEX"], environment["UV_FIND_LINKS"]) == ("1", "/a,/b")
+    assert (environment["UV_OFFLINE"], environment["UV_FIND_LINKS"]) == ("1", "/a,/b")
 
 
 @pytest.mark.parametrize(
