@@ -193,7 +193,10 @@ class Driver:
         try:
             connection = worker.prepare(self._host.transport)
             emit = self._emitter(worker.id.slot)
-            process = start_worker(self._plan, worker.id.slot, connection, emit)
+            tag = f"{self._host.reaper.tag}/{id(self):x}.{worker.id.slot}.{worker.id.incarnation}"
+            self._host.reaper.start(self._plan.executable)
+            process = start_worker(self._plan, worker.id.slot, tag, connection, emit)
+            self._host.reaper.add(process.pid)
         except Exception as error:
             death = Death(None, str(error))
             post(self, lambda: self._on_exit(worker, death))
@@ -331,6 +334,8 @@ class Driver:
     def _on_process_gone(self, worker: WorkerLink, returncode: int, tail: str) -> None:
         if worker.process is not None:
             self._host.processes.discard(worker.process)
+            pid = worker.process.pid
+            self._host.launcher.post(lambda: self._host.reaper.discard(pid))
         death = Death(returncode, worker.kill_reason, tail)
         delay = LAST_WORDS if worker.busy_with else 0.0
         self._host.loop.call_later(self, delay, lambda: self._on_exit(worker, death))

@@ -6,13 +6,14 @@ owns the processes: it alone reaps and kills them, therefore a process id that i
 that of somebody else.
 
 When a worker has exited, and before it is reaped, three things are done in this order: its pipes
-are read to what is there, so that the last words of a crash are part of the error; its process
-group is killed, for what it started must not outlive it; then its exit status is collected.
+are read to what is there, so that the last words of a crash are part of the error; what it
+started is killed, for that must not outlive it; then its exit status is collected.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import os
 import selectors
@@ -90,18 +91,19 @@ class Health:
         for stream in process.output.streams:
             reader = _Reader(self._selector, process, stream)
             self._selector.register(stream.descriptor, selectors.EVENT_READ, reader)
-        if hasattr(os, "pidfd_open"):
+        try:
             handle = os.pidfd_open(process.pid)
-            ended = lambda: self._ended(process, on_exit)  # noqa: E731
-            self._selector.register(handle, selectors.EVENT_READ, ended)
-            self._watched[process.pid] = lambda: self._unwatch(handle)
-        else:
-            self._watched[process.pid] = lambda: None
-            name = f"wetlands-wait-{process.pid}"
-            waiter = threading.Thread(
-                target=self._wait, args=(process, on_exit), name=name, daemon=True
-            )
-            waiter.start()
+        except (AttributeError, OSError):  # another system, an old kernel, a strict sandbox
+            self._wait_on_thread(process, on_exit)
+            return
+        ended = functools.partial(self._ended, process, on_exit)
+        self._selector.register(handle, selectors.EVENT_READ, ended)
+        self._watched[process.pid] = lambda: self._unwatch(handle)
+
+    def _wait_on_thread(self, process: WorkerProcess, on_exit: OnExit) -> None:
+        self._watched[process.pid] = lambda: None
+        name = f"wetlands-wait-{process.pid}"
+        threading.Thread(target=self._wait, args=(process, on_exit), name=name, daemon=True).start()
 
     def _wait(self, process: WorkerProcess, on_exit: OnExit) -> None:
         process.popen.wait()
@@ -120,7 +122,7 @@ class Health:
         process.output.drain()
         for stream in process.output.streams:
             _forget(self._selector, stream.descriptor)
-        process.kill_group()
+        process.kill_rest()
         returncode = process.popen.wait()
         tail = process.output.tail
         process.close()

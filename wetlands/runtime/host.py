@@ -22,6 +22,7 @@ from wetlands.runtime.health import Health
 from wetlands.runtime.launcher import Launcher
 from wetlands.runtime.loop import Loop
 from wetlands.runtime.process import WorkerProcess
+from wetlands.runtime.reaper import Reaper
 from wetlands.runtime.transport import Transport
 
 logger = logging.getLogger(__name__)
@@ -48,6 +49,7 @@ class Host:
         self.health = Health()
         self.launcher = Launcher()
         self.delivery = Delivery()
+        self.reaper = Reaper()
         self.processes: set[WorkerProcess] = set()
 
     def start(self) -> None:
@@ -70,6 +72,7 @@ class Host:
     def stop(self) -> None:
         """End all threads: first what starts things, last what tells the user."""
         self.launcher.stop(_JOIN)
+        self.reaper.stop()
         self.loop.stop(_JOIN)
         self.health.stop(_JOIN)
         self.transport.close()
@@ -79,6 +82,7 @@ class Host:
     def forget(self) -> None:
         """In a forked child: let go of what would keep the parent's workers alive."""
         self.folder.forget()
+        self.reaper.forget()
         for process in list(self.processes):
             with contextlib.suppress(OSError):
                 os.close(process.lifeline)

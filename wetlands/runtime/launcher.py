@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from wetlands.runtime import reap
 from wetlands.runtime.output import Emit, WorkerOutput
 from wetlands.runtime.process import WorkerProcess
 
@@ -68,13 +69,14 @@ class WorkerPlan:
 
 
 def start_worker(
-    plan: WorkerPlan, slot: int, connection: Mapping[str, Any], emit: Emit
+    plan: WorkerPlan, slot: int, tag: str, connection: Mapping[str, Any], emit: Emit
 ) -> WorkerProcess:
     """Start one worker.
 
     Args:
         plan: What all workers of the pool have in common.
         slot: The worker's number.
+        tag: Marks the worker and whatever it starts.
         connection: Where it connects to, as whom, and the token that proves it.
         emit: Where the lines that it prints go.
 
@@ -92,7 +94,7 @@ def start_worker(
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             bufsize=0,
-            env=dict(environ),
+            env={**environ, reap.VARIABLE: tag},
             # Its own session: Ctrl-C in a terminal is the host's business, and the worker's
             # number names the group of all that it starts.
             start_new_session=True,
@@ -118,7 +120,7 @@ def start_worker(
         popen.stdin.close()
     except BrokenPipeError:
         pass  # it is dead already, which its exit will tell
-    return WorkerProcess(popen, _take_pipes(popen, emit), lifeline_write)
+    return WorkerProcess(popen, tag, _take_pipes(popen, emit), lifeline_write)
 
 
 def _take_pipes(popen: subprocess.Popen[bytes], emit: Emit) -> WorkerOutput:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 import psutil
 
+from wetlands.runtime import reap
 from wetlands.runtime.output import WorkerOutput
 
 
@@ -61,6 +62,7 @@ class WorkerProcess:
     """A running worker. Owned by the health thread from the moment it is watched."""
 
     popen: subprocess.Popen[bytes]
+    tag: str  #: in the environment variables of all that it starts
     output: WorkerOutput
     lifeline: int  #: write end; the worker dies when it closes
     children: list[psutil.Process] = field(default_factory=list)
@@ -90,6 +92,11 @@ class WorkerProcess:
         for child in self.children:
             with contextlib.suppress(psutil.Error):
                 child.kill()
+
+    def kill_rest(self) -> None:
+        """Kill what it started in sessions of their own, too."""
+        self.kill_group()
+        reap.kill_tagged(self.tag)
 
     def close(self) -> None:
         """Release the descriptors of a process that is gone."""
