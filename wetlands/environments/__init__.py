@@ -2,13 +2,15 @@
 
 Modules, from the bottom up::
 
-    progress  names  masking  disk  flock        what everything below stands on
-    python_request  recipe  local_sources        what the user asked for, and its key
-    config_files                                 the same, read from the user's files
-    probing  interpreters                        which Pythons this machine has
-    package_index  tools  uv                     how uv is run, and with whose index settings
-    lock  venv  sidecar                          what uv is asked to do
-    records  builder  registry                   what lies on disk, safe among processes
+    progress names masking disk flock layout   what everything below stands on
+    python_request entries recipe              what the user asked for, and its key
+    local_sources requirement_files project_files config_files
+                                               the same, from files and folders of the user
+    probing interpreters                       which Pythons this machine has
+    package_index tools uv workspace           how uv is run, and with whose index settings
+    lock venv sidecar                          what uv is asked to do
+    prefix records claims builder creation     what lies on disk, and who may change it
+    adoption extension registry                the rest of what one can do with it, and the face
 
 Nothing here starts a thread or keeps state at import.
 """

@@ -17,8 +17,8 @@ from collections.abc import Iterator
 
 from wetlands.environments.disk import explained, make_folder
 from wetlands.environments.flock import FileLock, Lease
+from wetlands.environments.layout import Layout
 from wetlands.environments.progress import Reporter, Stage
-from wetlands.environments.workspace import Layout
 from wetlands.errors import EnvironmentInUseError
 
 

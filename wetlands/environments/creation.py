@@ -10,15 +10,11 @@ from typing import Any
 
 from wetlands.environments import recipe as recipes
 from wetlands.environments import records
-from wetlands.environments.builder import build
-from wetlands.environments.claims import building, unused
-from wetlands.environments.disk import explained
+from wetlands.environments.layout import Layout
 from wetlands.environments.names import find_twin
 from wetlands.environments.progress import Reporter
 from wetlands.environments.recipe import Recipe
 from wetlands.environments.records import Record
-from wetlands.environments.sidecar import ensure_sidecar
-from wetlands.environments.workspace import Layout, Workspace
 from wetlands.errors import ConfigurationError, EnvironmentConflictError
 
 
@@ -103,6 +99,12 @@ def find_or_build(wish: Wish, reporter: Reporter) -> Record:
         EnvironmentInUseError: It has to be replaced, and is in use.
         ProvisioningError: It can't be built; see its subclasses.
     """
+    from wetlands.environments.builder import build
+    from wetlands.environments.claims import building, unused
+    from wetlands.environments.disk import explained
+    from wetlands.environments.sidecar import ensure_sidecar
+    from wetlands.environments.workspace import Workspace
+
     _refuse_twin(wish)
     with building(wish.layout, reporter) as lock:
         record = find(wish)

@@ -15,11 +15,11 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from wetlands.environments import probing, uv
+from wetlands.environments import probing
 from wetlands.environments.disk import read_json, write_json
+from wetlands.environments.layout import Layout
 from wetlands.environments.prefix import Prefix
 from wetlands.environments.probing import Interpreter, fingerprint_of
-from wetlands.environments.workspace import Layout
 from wetlands.errors import ConfigurationError, EnvironmentConflictError
 
 LAYOUT = 1
@@ -54,6 +54,7 @@ class Record:
 
 def write_record(layout: Layout, record: Record) -> None:
     """Declare the prefix whole."""
+    from wetlands.environments import uv
     from wetlands.environments.recipe import LAYOUT as RECIPE_LAYOUT
 
     content = {

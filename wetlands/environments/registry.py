@@ -26,9 +26,9 @@ from wetlands.errors import (
 # What builds environments is imported where it is needed: a host that only imports the package, or
 # finds its environment ready, doesn't pay for it.
 if TYPE_CHECKING:
+    from wetlands.environments.layout import Layout
     from wetlands.environments.probing import Interpreter
     from wetlands.environments.recipe import Recipe
-    from wetlands.environments.workspace import Layout
 
 __all__ = ["Lease", "Prefix", "Registry"]
 
@@ -175,7 +175,8 @@ class Registry:
         from wetlands.environments.claims import building
         from wetlands.environments.disk import explained
         from wetlands.environments.extension import extend, log_elsewhere, parse_additions
-        from wetlands.environments.workspace import Layout, Workspace
+        from wetlands.environments.layout import Layout
+        from wetlands.environments.workspace import Workspace
 
         recipe = parse_additions(dependencies)
         with self._reporter(prefix.name, on_progress) as reporter:
@@ -246,7 +247,7 @@ class Registry:
         return prefix
 
     def _layout(self, name: str) -> Layout:
-        from wetlands.environments.workspace import Layout
+        from wetlands.environments.layout import Layout
 
         return Layout(self.root / "envs" / name)
 

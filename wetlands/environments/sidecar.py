@@ -13,9 +13,10 @@ from pathlib import Path
 from wetlands.environments import uv
 from wetlands.environments.disk import make_folder, read_json, remove_tree, write_json
 from wetlands.environments.flock import FileLock
+from wetlands.environments.layout import Layout
 from wetlands.environments.probing import Interpreter, find_pyzmq
 from wetlands.environments.progress import Reporter
-from wetlands.environments.workspace import Layout, Workspace
+from wetlands.environments.workspace import Workspace
 from wetlands.errors import EnvironmentBuildError
 
 LAYOUT = 1

@@ -1,13 +1,4 @@
-"""The folder of one environment, and the tools that work in it.
-
-::
-
-    envs/<name>/build.lock     exclusive: held by whoever builds, extends or removes the
-    environment envs/<name>/use.lock       shared: held by everybody who uses it; exclusive: to
-    change the prefix envs/<name>/ready.json     the prefix is whole; written last, removed first
-    envs/<name>/pylock.toml    what the recipe was resolved to, with hashes envs/<name>/log.txt
-    what the tools said when it was built envs/<name>/prefix/        the environment itself
-"""
+"""Runs tools in the folder of one environment; what they say is told and logged."""
 
 from __future__ import annotations
 
@@ -21,29 +12,12 @@ from tempfile import TemporaryDirectory
 from wetlands.activation import shell
 from wetlands.environments import tools, uv
 from wetlands.environments.flock import FileLock
+from wetlands.environments.layout import Layout
 from wetlands.environments.masking import mask
 from wetlands.environments.probing import Interpreter
 from wetlands.environments.progress import Reporter
 
 LOG_LIMIT = 1_000_000
-
-
-class Layout:
-    """Where the parts of one environment lie."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.prefix = folder / "prefix"
-        self.marker = folder / "ready.json"
-        self.lock = folder / "pylock.toml"
-        self.log = folder / "log.txt"
-        self.build_lock = folder / "build.lock"
-        self.use_lock = folder / "use.lock"
-
-    @property
-    def python(self) -> Path:
-        """The Python of the prefix."""
-        return self.prefix / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 
 
 class Workspace:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -33,6 +34,8 @@ def main(action: str, root: str, name: str, dependencies: str) -> None:
 
 
 if __name__ == "__main__":
+    # Tests that run in the background of a shell inherit that SIGINT is ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if tool := os.environ.get("INSTEAD_OF_UV"):
         import uv
 

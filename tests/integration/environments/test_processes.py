@@ -18,9 +18,9 @@ import pytest
 from conftest import Create, packages_of, run_in
 
 from tests.support.waiting import wait_until
+from wetlands.environments.layout import Layout
 from wetlands.environments.recipe import parse_recipe
 from wetlands.environments.registry import Registry
-from wetlands.environments.workspace import Layout
 from wetlands.errors import EnvironmentConflictError, EnvironmentInUseError
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals are those of POSIX")
