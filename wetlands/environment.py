@@ -18,7 +18,12 @@ from wetlands.activation import Commands
 from wetlands.core.policy import PoolConfig
 from wetlands.environments.interpreters import Interpreter
 from wetlands.environments.registry import Prefix, Registry
-from wetlands.errors import ConfigurationError, NotLaunchedError, PoolClosedError
+from wetlands.errors import (
+    ConfigurationError,
+    NotLaunchedError,
+    PoolClosedError,
+    WorkerStartError,
+)
 from wetlands.mapping import MapIterator
 from wetlands.proxy import ModuleProxy
 from wetlands.runtime.launcher import WorkerPlan, base_environ, same_minor
@@ -32,6 +37,7 @@ from wetlands.target import (
     find_target,
 )
 from wetlands.task import Task, seconds
+from worker_entry.codec import type_name
 
 logger = logging.getLogger(__name__)
 
@@ -56,8 +62,11 @@ class Environment:
         self._prefix = prefix
         self._registry = registry
         self._on_exit = on_exit
-        self._lock = threading.Lock()
+        self._launching = threading.Lock()  # held throughout a launch
+        self._lock = threading.Lock()  # held for moments
+        self._starting: Pool | None = None
         self._pool: Pool | None = None
+        self._closing: Pool | None = None
         self._was_launched = False
         self._max_workers = 0
         self._targets: dict[tuple[str, str | None, str], Target] = {}
@@ -124,6 +133,7 @@ class Environment:
             ConfigurationError: An option can't be right.
             WorkerStartError: A worker did not start; its stderr is part of the error.
             EnvironmentBuildError: pyzmq could not be provided for this Python.
+            PoolClosedError: Another thread called `exit()` meanwhile.
         """
         size = _count(max_workers)
         config = PoolConfig(
@@ -132,13 +142,9 @@ class Environment:
             worker_timeout=_positive("worker_timeout", worker_timeout),
         )
         commands = activation.for_this_system(additional_activate_commands)
-        with self._lock:
-            if self._pool is not None:
-                return
-            plan = self._plan(size, worker_env, commands)
-            pool = Pool(plan, config)
-            pool.open()
-            self._pool, self._was_launched, self._max_workers = pool, True, size
+        with self._launching:
+            if self._pool is None:
+                self._launch(Pool(self._plan(size, worker_env, commands), config), size)
 
     def exit(self, grace: float = EXIT_GRACE) -> None:
         """End the workers; return when none is left, in bounded time. Never fails a second time.
@@ -148,7 +154,10 @@ class Environment:
         """
         limit = seconds("grace", grace)
         with self._lock:
-            pool, self._pool = self._pool, None
+            # A pool that another thread launches, or closes, right now is closed here as well.
+            self._closing = self._pool or self._starting or self._closing
+            self._pool = self._starting = None
+            pool = self._closing
         if pool is not None:
             pool.close(limit)
         self._on_exit(self)
@@ -393,6 +402,30 @@ class Environment:
 
     # -- helpers ----------------------------------------------------------------------------------
 
+    def _launch(self, pool: Pool, size: int) -> None:
+        with self._lock:
+            self._starting = pool
+        try:
+            pool.open()
+        except BaseException as error:
+            if self._stop_starting() or not isinstance(error, WorkerStartError):
+                raise
+            raise self._exited_meanwhile() from None
+        with self._lock:
+            if self._starting is None:
+                raise self._exited_meanwhile()
+            self._pool, self._starting = pool, None
+            self._was_launched, self._max_workers = True, size
+
+    def _stop_starting(self) -> bool:
+        """End a launch that failed; False if `exit()` was called meanwhile."""
+        with self._lock:
+            pool, self._starting = self._starting, None
+            return pool is not None
+
+    def _exited_meanwhile(self) -> PoolClosedError:
+        return PoolClosedError(f"Environment {self.name!r} was exited while it was launched.")
+
     def _open_pool(self) -> Pool:
         pool = self._pool
         if pool is None:
@@ -433,22 +466,24 @@ class Environment:
         if callable(target) and not isinstance(target, str) and iterable is None:
             name, iterable = None, function
         if iterable is None or not hasattr(iterable, "__iter__"):
-            raise ConfigurationError(f"map needs an iterable of items, not {iterable!r}")
+            raise ConfigurationError(f"map needs an iterable of items, not {type_name(iterable)}")
         return self._find(pool, target, name), iterable
 
     def _plan(self, size: int, worker_env: WorkerEnv | None, commands: list[str]) -> WorkerPlan:
         python = self.interpreter
         environ = activation.apply(commands, self._base_environ(), python.executable)
-        by_value = python.implementation == "cpython" and same_minor(python.version)
-        lease = self._registry.lease(self.name) if self._prefix.managed else None
+        by_value = python.implementation == "CPython" and same_minor(python.version)
+        environs = tuple({**environ, **_variables(worker_env, i)} for i in range(size))
+        sidecar = self._registry.sidecar(python)
         return WorkerPlan(
             environment=self.name,
             executable=python.executable,
-            environ=tuple({**environ, **_variables(worker_env, i)} for i in range(size)),
-            sidecar=self._registry.sidecar(python),
+            environ=environs,
+            sidecar=sidecar,
             pickle_protocol=min(pickle.HIGHEST_PROTOCOL, python.pickle_protocol),
             by_value=by_value,
-            lease=lease,
+            # Last: nothing above may fail once it is held.
+            lease=self._registry.lease(self.name) if self._prefix.managed else None,
         )
 
     def _base_environ(self) -> dict[str, str]:

@@ -51,6 +51,7 @@ class MapIterator(Iterator[Any]):
         self._bytes = 0
         self._done: queue.SimpleQueue[Task[Any]] = queue.SimpleQueue()
         self._exhausted = False
+        self._failure: Exception | None = None  #: raised after the results of the items before
         try:
             self._fill()
         except BaseException:
@@ -59,14 +60,15 @@ class MapIterator(Iterator[Any]):
 
     def __next__(self) -> Any:
         if not self._pending:
-            raise StopIteration
+            failure, self._failure = self._failure or StopIteration(), None
+            raise failure
         try:
             task = self._next_task()
             self._bytes -= self._pending.pop(task)
             if task.status is TaskStatus.CANCELED:
                 raise CancelledError(f"{task!r} was canceled")
             value = task._value()
-            self._fill()
+            self._refill()
         except BaseException:
             self.close()
             raise
@@ -91,6 +93,14 @@ class MapIterator(Iterator[Any]):
             return self._done.get(timeout=self._timeout)
         except queue.Empty:
             raise TimeoutError(f"no task finished within {self._timeout:g} s") from None
+
+    def _refill(self) -> None:
+        """Submit more; what goes wrong with a later item waits for its turn."""
+        try:
+            self._fill()
+        except Exception as error:
+            self._exhausted = True
+            self._failure = error
 
     def _fill(self) -> None:
         while not self._exhausted and self._has_room():

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from wetlands.errors import ConfigurationError, SerializationError
-from worker_entry.codec import Codec, CodecError
+from worker_entry.codec import Codec, CodecError, type_name
 
 #: A file, an importable module's name, or a function.
 TargetLike = str | os.PathLike[str] | Callable[..., Any]
@@ -72,7 +72,10 @@ def find_script(path: str | os.PathLike[str], args: Sequence[str], run_name: str
         ConfigurationError: There is no such file, or the arguments are no strings.
     """
     if isinstance(args, str) or not all(isinstance(arg, str) for arg in args):
-        raise ConfigurationError(f"a script's args must be a sequence of strings, not {args!r}")
+        raise ConfigurationError(
+            f"a script's args must be a sequence of strings, not {type_name(args)}"
+            + ("" if isinstance(args, str) else " with other items")
+        )
     found = existing_file(path)
     call = _call("script", found, "", args=list(args), run_name=run_name)
     return Target((call,), Path(found).name)
@@ -93,11 +96,17 @@ def encode_arguments(codec: Codec, args: Any, kwargs: Any, label: str) -> bytes:
         SerializationError: One of them can't be pickled; the message names it.
     """
     if not isinstance(args, (tuple, list)):
-        raise ConfigurationError(f"args must be a tuple or list, not {args!r}; for one: (x,)")
+        # Without the value here and below: it may be large, or a secret.
+        raise ConfigurationError(
+            f"args must be a tuple or list, not {type_name(args)}; for one argument: (x,)"
+        )
     if kwargs is None:
         kwargs = {}
     if not isinstance(kwargs, Mapping) or not all(isinstance(key, str) for key in kwargs):
-        raise ConfigurationError(f"kwargs must be a mapping of strings to values, not {kwargs!r}")
+        raise ConfigurationError(
+            f"kwargs must be a mapping of strings to values, not {type_name(kwargs)}"
+            + (" with other keys" if isinstance(kwargs, Mapping) else "")
+        )
     try:
         return codec.dumps_call(args, kwargs)
     except CodecError as error:
@@ -146,19 +155,24 @@ def _from_callable(function: Callable[..., Any], codec: Codec, place: str) -> Ta
     except CodecError as error:
         raise SerializationError(
             f"{label} can't be sent to {place}: {error}", where="target"
-        ) from (error)
+        ) from error
 
 
 def _by_reference(module: Any, name: str) -> bytes:
     """Name a function of a module of the host.
 
-    A file of the user's own is loaded as such: the environment most likely can't import it by
-    name, and if it can, that is another one. Anything installed is imported by name.
+    Source files of the user's own are loaded as such, with the package that they belong to: the
+    environment most likely can't import them by name, and what it finds is another one if it can.
+    Anything installed is imported by name.
     """
     file = getattr(module, "__file__", None)
-    own = file and "." not in module.__name__ and inspect.ismodule(module) and not _installed(file)
-    if own and str(file).endswith(".py"):
-        return _call("file", os.path.abspath(str(file)), name)
+    if inspect.ismodule(module) and file and not _installed(file):
+        path, dotted = os.path.abspath(file), module.__name__
+        tail = os.path.join(*dotted.split("."))
+        if path.endswith(os.sep + tail + ".py"):
+            if "." not in dotted:
+                return _call("file", path, name)
+            return _call("package", dotted, name, folder=path[: -len(tail) - 4])
     return _call("module", module.__name__, name)
 
 

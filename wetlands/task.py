@@ -100,7 +100,7 @@ class Task(Generic[T]):
         self._result: T | None = None
         self._exception: ExecutionException | None = None
         self._last = NO_PROGRESS
-        self._outputs: dict[str, Any] = {}
+        self._outputs: dict[str, _Output] = {}
         self._listeners: list[Listener] = []
         self._wakers: list[Callable[[], None]] = []
         self._told: threading.Event | None = None  #: set when listeners saw the end
@@ -196,10 +196,9 @@ class Task(Generic[T]):
         A value that can't be rebuilt in the host is given as the error that says why.
         """
         with self._lock:
-            for key, value in self._outputs.items():
-                if isinstance(value, _Encoded):
-                    self._outputs[key] = value.decode()
-            return dict(self._outputs)
+            outputs = dict(self._outputs)
+        # Not under the lock: the loop thread needs it, and this runs code of the user.
+        return {key: output.value() for key, output in outputs.items()}
 
     @property
     def future(self) -> concurrent.futures.Future[T]:
@@ -395,7 +394,7 @@ class Task(Generic[T]):
 
     def _set_output(self, key: str, decode: Callable[[], Any]) -> None:
         with self._lock:
-            self._outputs[key] = _Encoded(decode)
+            self._outputs[key] = _Output(decode)
         self._emit(TaskEventType.UPDATE)
 
     def _finish(
@@ -475,17 +474,23 @@ class Task(Generic[T]):
         return self._result  # type: ignore[return-value]
 
 
-class _Encoded:
-    """A value that nobody has asked for yet."""
+class _Output:
+    """A value that is rebuilt when somebody asks for it, once."""
 
     def __init__(self, decode: Callable[[], Any]) -> None:
-        self._decode = decode
+        self._lock = threading.RLock()
+        self._decode: Callable[[], Any] | None = decode
+        self._value: Any = None
 
-    def decode(self) -> Any:
-        try:
-            return self._decode()
-        except ExecutionException as error:
-            return error
+    def value(self) -> Any:
+        with self._lock:
+            if self._decode is not None:
+                try:
+                    self._value = self._decode()
+                except ExecutionException as error:
+                    self._value = error
+                self._decode = None
+            return self._value
 
 
 def seconds(name: str, value: float | None) -> float:

@@ -96,14 +96,20 @@ _delivering = _Delivering()
 
 
 def call_listener(listener: Listener, event: TaskEvent) -> None:
-    """Call a listener; what it raises is logged and hurts nothing."""
+    """Call a listener; what it raises, sys.exit() included, is logged and hurts nothing."""
     outer, _delivering.event = _delivering.event, event
     try:
         listener(event)
-    except Exception:
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt) and _in_main_thread():
+            raise  # Ctrl-C, while a late listener ran in the caller's thread
         logger.exception("A listener of %r raised", event.task)
     finally:
         _delivering.event = outer
+
+
+def _in_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()
 
 
 def progress_in_view(task: Task[Any], latest: Progress) -> Progress:
