@@ -16,6 +16,12 @@ from typing import Any
 from wetlands.environments.local_sources import LocalPackage
 from wetlands.errors import ConfigurationError
 
+# A name, and at most one plain version: most requirements are just that, and finding an environment
+# that lies ready then does not have to load a whole parser, which takes longer than all the rest.
+_SIMPLE = re.compile(
+    r"([a-z0-9](?:[\w.-]*[a-z0-9])?)(?:\s*(==|>=|<=|<|>|!=)\s*(\d+(?:\.\d+)*))?",
+    re.IGNORECASE | re.ASCII,
+)
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://\S+", re.IGNORECASE)
 _CONDA_PYTHON = re.compile(r"(?:[\w./:-]+::)?(python|pip)\s*(.*)", re.IGNORECASE)
 
@@ -44,7 +50,7 @@ def parse_pip(value: object) -> tuple[tuple[str, ...], tuple[str, ...]]:
     for entry in items(value, "dependencies['pip']"):
         text, alone = _with_options(entry, "pip")
         if text is not None:
-            wanted[alone].add(_requirement(text))
+            wanted[alone].add(canonical_requirement(text))
     return tuple(sorted(wanted[0])), tuple(sorted(wanted[1]))
 
 
@@ -87,20 +93,34 @@ def this_platform() -> str:
     return f"{system}-{'arm64' if arm else '64'}"
 
 
-def _requirement(text: str) -> str:
-    from packaging.requirements import InvalidRequirement, Requirement
-    from packaging.utils import canonicalize_name
+def canonical_requirement(text: str) -> str:
+    """Return a requirement in the form that all of its spellings share.
 
-    if _URL.fullmatch(text):
-        return text
+    Raises:
+        ConfigurationError: It is none; says what to write.
+    """
+    if simple := _SIMPLE.fullmatch(text):
+        name, operator, version = simple.groups(default="")
+        return canonical_name(name) + operator + version
+    return text if _URL.fullmatch(text) else _parsed(text)
+
+
+def _parsed(text: str) -> str:
+    from packaging.requirements import InvalidRequirement, Requirement
+
     try:
         requirement = Requirement(text)
     except InvalidRequirement as error:
         raise ConfigurationError(
             f"dependencies['pip'] has the entry {text!r}: {_advise(text)}"
         ) from error
-    requirement.name = canonicalize_name(requirement.name)
+    requirement.name = canonical_name(requirement.name)
     return str(requirement)
+
+
+def canonical_name(name: str) -> str:
+    """Return a package's name as all of its spellings are compared (PEP 503)."""
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def _advise(text: str) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from wetlands.environments.entries import canonical_name
 from wetlands.environments.local_sources import METADATA_FILES, ConfigFile, LocalPackage
 from wetlands.environments.python_request import parse_python
 from wetlands.environments.recipe import Recipe
@@ -47,14 +48,12 @@ def _itself(file: Path, name: str, extras: Sequence[str]) -> tuple[LocalPackage,
 def _sort_out(
     file: Path, content: Mapping[str, Any], wanted: Sequence[str]
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    from packaging.utils import canonicalize_name
-
     project = _table(content, "project")
     # Extras that a build computes can't be known here: the installer will say if they don't exist.
     dynamic = "optional-dependencies" in project.get("dynamic", ())
-    extras = {canonicalize_name(name) for name in _table(project, "optional-dependencies")}
-    groups = {canonicalize_name(name) for name in _table(content, "dependency-groups")}
-    names = [canonicalize_name(name) for name in wanted]
+    extras = {canonical_name(name) for name in _table(project, "optional-dependencies")}
+    groups = {canonical_name(name) for name in _table(content, "dependency-groups")}
+    names = [canonical_name(name) for name in wanted]
     for name in names:
         if name not in extras | groups and not dynamic:
             known = ", ".join(sorted(extras | groups)) or "none"

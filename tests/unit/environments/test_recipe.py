@@ -130,6 +130,20 @@ def test_an_empty_recipe_installs_nothing() -> None:
     assert Recipe().empty
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["a", "My_Pkg", "zope.interface", "numpy==1.26.4", "numpy >= 2", "a_-b!=1", "x<2", "a1>3.0"],
+)
+def test_the_short_way_for_simple_requirements_comes_to_the_same(text: str) -> None:
+    assert entries._SIMPLE.fullmatch(text)
+    assert entries.canonical_requirement(text) == entries._parsed(text)
+
+
+@pytest.mark.parametrize("text", ["a-", "a==1.*", "a>=1,<2", "a[x]", "a; x", "a===1", "ä", "a~=1"])
+def test_other_requirements_go_the_long_way(text: str) -> None:
+    assert not entries._SIMPLE.fullmatch(text)
+
+
 WRONG = {
     "no dict": (["numpy"], "must be a dict"),
     "unknown key": ({"pypi": ["numpy"]}, "unknown key 'pypi': the keys are channels, conda"),
