@@ -11,6 +11,7 @@ at a time); its modules are in `sys.modules`, those of the others are set aside.
     loaded. If one changed, all of the folder's modules go: a mix of old and new is never run.
 -   Sources are compiled from the file, never taken from `__pycache__`, whose check is too coarse:
     it misses a change within a second that keeps the size.
+-   A module that is named, not a file, is the environment's own: no folder is active meanwhile.
 -   A sibling never hides the standard library, and a target file whose name is already taken
     (`json.py`) is loaded under a private name. Putting folders on `sys.path` in front would break
     both rules; at its end, it only serves children that the task starts.
@@ -23,6 +24,7 @@ import importlib.util
 import inspect
 import os
 import sys
+import time
 from importlib.machinery import (
     EXTENSION_SUFFIXES,
     SOURCE_SUFFIXES,
@@ -33,11 +35,14 @@ from importlib.machinery import (
     SourceFileLoader,
 )
 from types import ModuleType
-from typing import Any, Callable, Sequence, Tuple
+from typing import Any, Callable, Sequence
 
-_STDLIB = frozenset(getattr(sys, "stdlib_module_names", ())) or frozenset(sys.builtin_module_names)
+_now = time.time_ns  # kept: a task may replace functions of the time module
 
-Stamp = Tuple[int, int, int]
+#: How coarse the clock of a file system may be, in nanoseconds.
+TICK = 3 * 10**9
+#: The largest file that is compared by what is in it.
+MAX_COMPARED = 4 * 1024 * 1024
 
 
 class TargetError(Exception):
@@ -50,16 +55,57 @@ class _SourceLoader(SourceFileLoader):
         return self.source_to_code(self.get_data(path), path)
 
 
+_LOADERS: list[Any] = [(ExtensionFileLoader, EXTENSION_SUFFIXES), (_SourceLoader, SOURCE_SUFFIXES)]
+
+
+def _stdlib_names() -> frozenset[str]:
+    if hasattr(sys, "stdlib_module_names"):  # since Python 3.10
+        return frozenset(sys.stdlib_module_names)
+    folder = os.path.dirname(os.__file__)
+    found = set(sys.builtin_module_names)
+    for place in (folder, os.path.join(folder, "lib-dynload")):
+        if os.path.isdir(place):
+            found.update(name.partition(".")[0] for name in os.listdir(place))
+    return frozenset(found - {"test", "site-packages", "__pycache__"})
+
+
+_STDLIB = _stdlib_names()
+
+
+class _Stamp:
+    """What a file was when it was read, to see whether it changed since."""
+
+    def __init__(self, path: str) -> None:
+        self._state = _state(path)
+        # A file may be written twice within one tick of its file system's clock, so while it is
+        # that young, its content counts.
+        self._content = _read(path) if self._young() else None
+
+    def holds(self, path: str) -> bool:
+        if _state(path) != self._state:
+            return False
+        if self._content is None:
+            return True
+        same = _read(path) == self._content
+        if not self._young():
+            self._content = None
+        return same
+
+    def _young(self) -> bool:
+        state = self._state
+        return state is not None and state[1] < MAX_COMPARED and abs(_now() - state[0]) < TICK
+
+
 class _Folder:
     def __init__(self, path: str) -> None:
         self.path = path
         self.names: set[str] = set()  # of the modules that were found here
         self.parked: dict[str, ModuleType] = {}  # those modules, while another folder is active
-        self.stamps: dict[str, Stamp | None] = {}
+        self.stamps: dict[str, _Stamp] = {}  # of the files that they came from
         self.targets: dict[str, str] = {}
 
     def changed(self) -> bool:
-        return any(_stamp(path) != stamp for path, stamp in self.stamps.items())
+        return not all(stamp.holds(path) for path, stamp in self.stamps.items())
 
     def park(self) -> None:
         self.parked = {name: sys.modules.pop(name) for name in self.names if name in sys.modules}
@@ -100,7 +146,7 @@ class Modules:
             TargetError: There is no such file.
         """
         folder = self._activate(os.path.dirname(path))
-        name = folder.targets.get(path)
+        name = folder.targets.get(path) or self._sibling_name(folder, path)
         if name is not None and name in sys.modules:
             return sys.modules[name]
         if not os.path.isfile(path):
@@ -110,18 +156,23 @@ class Modules:
         assert spec is not None
         return self._load(folder, spec)
 
+    def from_folder(self, folder: str, name: str) -> ModuleType:
+        """Return a module by its full name, as seen by a script that lies in ``folder``.
+
+        Raises:
+            TargetError: There is none.
+        """
+        self._activate(folder)
+        return _import(name)
+
     def from_name(self, name: str) -> ModuleType:
         """Return an importable module.
 
         Raises:
             TargetError: It is not installed in this environment.
         """
-        try:
-            return importlib.import_module(name)
-        except ModuleNotFoundError as error:
-            if error.name and (name == error.name or name.startswith(error.name + ".")):
-                raise TargetError(f"there is no module {name!r} in this environment") from None
-            raise
+        self.leave_folder()
+        return _import(name)
 
     def script_folder(self, path: str) -> None:
         """Make the siblings of a script importable.
@@ -135,27 +186,41 @@ class Modules:
 
     # -- folders ----------------------------------------------------------------------------------
 
+    def leave_folder(self) -> None:
+        """Have no active folder: what runs next must not depend on which file ran before."""
+        if self._active is not None:
+            self._active.park()
+            self._active = None
+
     def _activate(self, path: str) -> _Folder:
         folder = self._folders.get(path)
         if folder is None:
             folder = self._folders[path] = _Folder(path)
         if folder is not self._active:
-            if self._active is not None:
-                self._active.park()
+            self.leave_folder()
             self._active = folder
             folder.unpark()
         if folder.changed():
             folder.forget()
         return folder
 
+    def _sibling_name(self, folder: _Folder, path: str) -> str | None:
+        """Return the name of the file's module if another file of the folder imported it."""
+        stem = _stem(path)
+        there = sys.modules.get(stem) if stem in folder.names else None
+        return stem if getattr(there, "__file__", None) == path else None
+
     def _free_name(self, path: str) -> str:
         """Return the plain name of the file if nothing else goes by it."""
-        stem = os.path.splitext(os.path.basename(path))[0]
+        stem = _stem(path)
         if stem.isidentifier() and stem not in _STDLIB and stem not in sys.modules:
             elsewhere = [entry for entry in sys.path if entry != os.path.dirname(path)]
             if PathFinder.find_spec(stem, elsewhere) is None:
                 return stem
-        return "wetlands_file_" + "".join(c if c.isalnum() else "_" for c in stem)
+        name = "wetlands_file_" + "".join(c if c.isalnum() else "_" for c in stem)
+        while name in sys.modules:
+            name += "_"
+        return name
 
     def _load(self, folder: _Folder, spec: ModuleSpec) -> ModuleType:
         assert spec.loader is not None
@@ -167,13 +232,13 @@ class Modules:
         except BaseException:
             folder.forget()  # what failed half-way is tried again as a whole, siblings included
             raise
-        return module
+        return sys.modules.get(spec.name, module)  # a module may replace itself
 
     @staticmethod
     def _own(folder: _Folder, spec: ModuleSpec) -> None:
         if spec.origin:
             # The stamp is taken before the file is read: a change in between is seen next time.
-            folder.stamps[spec.origin] = _stamp(spec.origin)
+            folder.stamps[spec.origin] = _Stamp(spec.origin)
         folder.names.add(spec.name)
 
     # -- the finder -------------------------------------------------------------------------------
@@ -191,13 +256,35 @@ class Modules:
             path = [folder.path]
         elif fullname.rpartition(".")[0] not in folder.names:
             return None
+        portions: list[str] = []
         for entry in path:
-            loaders = [(ExtensionFileLoader, EXTENSION_SUFFIXES), (_SourceLoader, SOURCE_SUFFIXES)]
-            spec = FileFinder(entry, *loaders).find_spec(fullname)
+            spec = FileFinder(entry, *_LOADERS).find_spec(fullname)
             if spec is not None and spec.loader is not None:
                 self._own(folder, spec)
                 return spec
-        return None
+            if spec is not None:
+                portions += spec.submodule_search_locations or []
+        return self._namespace(folder, fullname, portions) if portions else None
+
+    def _namespace(self, folder: _Folder, fullname: str, portions: list[str]) -> ModuleSpec | None:
+        """Make a package of a folder without `__init__.py`, unless there is a real one."""
+        if "." not in fullname:
+            elsewhere = [entry for entry in sys.path if entry != folder.path]
+            if PathFinder.find_spec(fullname, elsewhere) is not None:
+                return None
+        spec = ModuleSpec(fullname, None, is_package=True)
+        spec.submodule_search_locations = portions
+        self._own(folder, spec)
+        return spec
+
+
+def _import(name: str) -> ModuleType:
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name and (name == error.name or name.startswith(error.name + ".")):
+            raise TargetError(f"there is no module {name!r} in this environment") from None
+        raise
 
 
 def find_function(module: ModuleType, name: str) -> Callable[..., Any]:
@@ -227,9 +314,22 @@ def list_functions(module: ModuleType) -> list[str]:
     ]
 
 
-def _stamp(path: str) -> Stamp | None:
+def _stem(path: str) -> str:
+    return os.path.splitext(os.path.basename(path))[0]
+
+
+def _state(path: str) -> Any:
     try:
         found = os.stat(path)
     except OSError:
         return None
-    return (found.st_mtime_ns, found.st_size, found.st_ino)
+    # The time of change as well: that of modification can be set back.
+    return (found.st_mtime_ns, found.st_size, found.st_ino, found.st_ctime_ns)
+
+
+def _read(path: str) -> bytes | None:
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except OSError:
+        return None

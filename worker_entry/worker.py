@@ -4,6 +4,7 @@ The first payload frame of a Run, a JSON object, names what to run, by `how`:
 
 -   `file`: `function` of the file `target`
 -   `module`: `function` of the importable module `target`
+-   `package`: the same, where the module belongs to a package that lies in `folder`
 -   `value`: the function is the second payload frame, pickled by value
 -   `script`: the file `target` as a program, under the name `run_name`
 -   `list`: nothing is run; the result is the names of the functions of `target`, found as a file
@@ -27,31 +28,49 @@ import runpy
 import struct
 import sys
 import threading
-from types import ModuleType
-from typing import Any, Callable
+import traceback
+import weakref
+from types import FunctionType, ModuleType
+from typing import Any, Callable, NoReturn
 
 import zmq
 
 from worker_entry import failure, protocol
 from worker_entry.codec import Codec, CodecError, type_name
+from worker_entry.connection import TaskSocket, connect, give_up, receive
+from worker_entry.control import Control, tie_to_host
 from worker_entry.handle import RemoteTaskHandle
 from worker_entry.modules import Modules, TargetError, find_function, list_functions
+from worker_entry.streams import Streams
 
 #: Number and attempt of the last task that was begun, in a file that outlives this process: with
 #: it the host can tell, whatever this process dies of, whether a task that it sent ever ran.
 _STARTED = struct.Struct("!QI")
+# Made here and now: a task may replace functions of the json module in the process we share.
+_read_json = json.JSONDecoder().decode
+
+
+class _UnreadableError(Exception):
+    """A part of the call can't be rebuilt here; its cause is what unpickling it raised."""
+
+    def __init__(self, kind: str, text: str) -> None:
+        super().__init__(text)
+        self.kind = kind
 
 
 class Worker:
     """Runs tasks, one at a time, until it is told to stop."""
 
-    def __init__(self, socket: Any, codec: Codec, started_file: str) -> None:
+    def __init__(self, socket: TaskSocket, codec: Codec, started_file: str) -> None:
         self._socket = socket
         self._codec = codec
+        self._streams = Streams()
+        self._pid = os.getpid()
         self._modules = Modules()
         self._modules.install()
         self._started = _map(started_file)
-        self._takes_task: dict[Any, int] = {}
+        # Weak, or functions that are no longer used, and all that they refer to, would stay.
+        self._takes_task: Any = weakref.WeakKeyDictionary()
         self._calls: dict[bytes, dict[str, Any]] = {}
         # The control thread may learn of a cancellation before the main thread has read the Run.
         self._lock = threading.Lock()
@@ -61,16 +80,16 @@ class Worker:
 
     def serve(self) -> None:
         """Take tasks until Stop arrives."""
-        self._send(protocol.Ready())
+        self._socket.send(protocol.Ready())
         while True:
-            try:
-                message = protocol.decode(self._socket.recv_multipart())
-            except KeyboardInterrupt:
-                continue  # a stray SIGINT between tasks is nobody's wish
+            message = self._socket.receive()
             if isinstance(message, protocol.Stop):
                 return
-            if isinstance(message, protocol.Run):
-                self._send(self._run(message))
+            if not isinstance(message, protocol.Run):
+                give_up(f"{type(message).__name__} where tasks are taken")
+            ending = self._run(message)
+            self._socket.send(ending)
+            del message, ending  # an idle worker need not hold arguments and a result
 
     def interrupt(self, task: int, attempt: int) -> None:
         """Tell the running task that it should stop; called on the control thread."""
@@ -83,13 +102,18 @@ class Worker:
     # -- one task ---------------------------------------------------------------------------------
 
     def _run(self, run: protocol.Run) -> protocol.Message:
-        handle = RemoteTaskHandle(run, self._send, self._codec)
+        handle = RemoteTaskHandle(run, self._socket.send, self._codec)
         self._begin(run, handle)
+        error: BaseException | None = None
         try:
             ending = self._attempt(run, handle)
-        except BaseException as error:
+        except BaseException as raised:
+            error = raised
             ending = protocol.Failure(run.task, run.attempt, _describe(error))
-        _flush()
+        if os.getpid() != self._pid:
+            _leave_child(error)
+        del error  # its traceback holds this frame
+        self._streams.restore()
         if handle._close():
             ending = protocol.Canceled(run.task, run.attempt)
         with self._lock:
@@ -110,8 +134,8 @@ class Worker:
         try:
             frame = self._codec.dumps(value)
         except CodecError as error:
-            text = "the result of type {} can't be sent to the host: {}"
-            description = failure.plain(text.format(type_name(value), error), "result")
+            text = f"the result of type {type_name(value)} can't be sent to the host: {error}"
+            description = _retold(error.__cause__, "result", text)
             return protocol.Failure(run.task, run.attempt, description)
         return protocol.Result(run.task, run.attempt, (frame,))
 
@@ -124,7 +148,7 @@ class Worker:
             return self._run_script(call)
         # The target comes first: arguments may be of types that its module defines.
         function = self._function(how, call, run.payload)
-        args, kwargs = self._codec.loads(run.payload[-1])
+        args, kwargs = self._loads(run.payload[-1], "arguments", "the arguments")
         if self._wants_handle(function, args, kwargs):
             kwargs["task"] = handle
         return function(*args, **kwargs)
@@ -134,7 +158,7 @@ class Worker:
         if call is None:
             if len(self._calls) > 1000:
                 self._calls.clear()
-            call = self._calls[frame] = json.loads(frame.decode())
+            call = self._calls[frame] = _read_json(frame.decode())
         return call
 
     def _module(self, how: str, target: str) -> ModuleType:
@@ -146,8 +170,16 @@ class Worker:
         self, how: str, call: dict[str, Any], payload: tuple[bytes, ...]
     ) -> Callable[..., Any]:
         if how == "value":
-            return self._codec.loads(payload[1])  # type: ignore[no-any-return]
+            self._modules.leave_folder()
+            return self._loads(payload[1], "target", "the function")  # type: ignore[no-any-return]
         return find_function(self._module(how, call["target"]), call["function"])
+
+    def _loads(self, frame: bytes, kind: str, what: str) -> Any:
+        try:
+            return self._codec.loads(frame)
+        except CodecError as error:
+            text = f"{what} can't be rebuilt in this environment: {error}"
+            raise _UnreadableError(kind, text) from error.__cause__
 
     def _run_script(self, call: dict[str, Any]) -> None:
         path = call["target"]
@@ -168,25 +200,19 @@ class Worker:
         """Whether to inject the handle; a `task` that the caller gives is the caller's."""
         if "task" in kwargs:
             return False
-        try:
-            place = self._takes_task.get(function)
-            if place is None:
-                place = self._takes_task[function] = _task_place(function)
-                if len(self._takes_task) > 1000:
-                    self._takes_task.clear()
-        except TypeError:  # unhashable
-            place = _task_place(function)
-        return place >= len(args)
-
-    def _send(self, message: protocol.Message) -> None:
-        self._socket.send_multipart(protocol.encode(message))
+        if type(function) is not FunctionType:  # what is not might compare and hash as it likes
+            return _task_place(function) >= len(args)
+        place = self._takes_task.get(function)
+        if place is None:
+            place = self._takes_task[function] = _task_place(function)
+        return bool(place >= len(args))
 
 
 def _task_place(function: Any) -> int:
     """Return after how many positional arguments `task` is still free; -1 if there is none."""
     try:
         parameters = list(inspect.signature(function).parameters.values())
-    except (TypeError, ValueError):  # built-in functions may have no signature
+    except Exception:  # built-in functions may have no signature, and __signature__ may raise
         return -1
     for place, parameter in enumerate(parameters):
         if parameter.name == "task":
@@ -197,19 +223,38 @@ def _task_place(function: Any) -> int:
 
 
 def _describe(error: BaseException) -> dict[str, Any]:
-    if isinstance(error, TargetError):
+    # Not isinstance(), which asks the __class__ of exceptions that users wrote.
+    if type(error) is TargetError:
         return failure.plain(str(error), "target")
-    if isinstance(error, CodecError):
-        return failure.plain(
-            f"the arguments can't be rebuilt in this environment: {error}", "arguments"
-        )
+    if type(error) is _UnreadableError:
+        return _retold(error.__cause__, error.kind, str(error))
     return failure.describe(error)
 
 
-def _flush() -> None:
-    for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(Exception):  # closed or replaced by user code
-            stream.flush()
+def _retold(cause: BaseException | None, kind: str, text: str) -> dict[str, Any]:
+    """Return the description of what went wrong on the border, with the traceback of its cause."""
+    retold = failure.plain(text, kind)
+    if cause is not None:
+        described = failure.describe(cause, kind)
+        retold.update({key: described[key] for key in ("type", "traceback", "cause")})
+    return retold
+
+
+def _leave_child(error: BaseException | None) -> NoReturn:
+    """End a child that a task forked and that came back from the task's function.
+
+    All it has here are copies of what its parent is using: the socket above all.
+    """
+    status = 0
+    if isinstance(error, SystemExit):
+        status = error.code if isinstance(error.code, int) else int(error.code is not None)
+    elif error is not None:
+        status = 1
+        traceback.print_exception(type(error), error, error.__traceback__)
+    with contextlib.suppress(Exception):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(status & 0xFF)
 
 
 def _map(path: str) -> mmap.mmap:
@@ -219,32 +264,19 @@ def _map(path: str) -> mmap.mmap:
 
 def serve(config: dict[str, Any]) -> None:
     """Connect to the host, prove who we are, and work until told to stop."""
-    from worker_entry.control import Control, tie_to_host
-
     tie_to_host(config["lifeline"])
     context = zmq.Context()
-    control = _connect(context, config, config["control_identity"])
+    control = connect(context, config, config["control_identity"])
     hello = protocol.Hello(protocol.VERSION, config["token"], os.getpid())
     control.send_multipart(protocol.encode(hello))
-    answer = protocol.decode(control.recv_multipart())
+    answer = receive(control, config["lifeline"])
     if isinstance(answer, protocol.Reject):
         sys.exit(f"wetlands: the host rejected this worker: {answer.reason}")
-    tasks = _connect(context, config, config["task_identity"])
+    if not isinstance(answer, protocol.Welcome):
+        give_up(f"{type(answer).__name__} in place of a welcome")
+    tasks = TaskSocket(connect(context, config, config["task_identity"]))
     codec = Codec(config["pickle_protocol"], config["by_value"])
     worker = Worker(tasks, codec, config["started_file"])
     Control(control, config["lifeline"], worker.interrupt).start()
     worker.serve()
-    tasks.close(linger=1000)
-
-
-def _connect(context: Any, config: dict[str, Any], identity: str) -> Any:
-    socket = context.socket(zmq.DEALER)
-    socket.setsockopt(zmq.IDENTITY, bytes.fromhex(identity))
-    socket.setsockopt(zmq.LINGER, 0)
-    if config["curve"]:
-        public, secret = zmq.curve_keypair()
-        socket.setsockopt(zmq.CURVE_SERVERKEY, config["curve"].encode())
-        socket.setsockopt(zmq.CURVE_PUBLICKEY, public)
-        socket.setsockopt(zmq.CURVE_SECRETKEY, secret)
-    socket.connect(config["endpoint"])
-    return socket
+    tasks.close()

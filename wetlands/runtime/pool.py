@@ -99,6 +99,8 @@ class Pool:
             self._host.loop.at_end_of_pass(done.set)
 
         self._host.loop.post(self._driver, cancel)
+        if self._host.loop.is_current():
+            return  # a garbage collection there closes an abandoned map()
         # Should the loop end right now, every task has been ended anyway.
         while not done.wait(0.5) and not self._driver.closed.is_set():
             pass
