@@ -21,7 +21,7 @@ def parse_python(value: object) -> str:
     Raises:
         ConfigurationError: The request can't be understood.
     """
-    if value is None:
+    if value is None or value == "":
         return ""
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         raise ConfigurationError(
@@ -33,11 +33,12 @@ def parse_python(value: object) -> str:
 
 
 def _specifier(text: str) -> str:
-    from packaging.specifiers import InvalidSpecifier, SpecifierSet
-
     if plain := _PLAIN.fullmatch(text):
         version = plain.group(1)
         return f"=={version}" if version.count(".") == 2 else f"=={version}.*"
+
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
     try:
         return str(SpecifierSet(text))
     except InvalidSpecifier:
