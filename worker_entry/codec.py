@@ -11,8 +11,11 @@ trusts the packages it imports; no frame is unpickled before its sender has prov
 
 from __future__ import annotations
 
-import pickle
+from pickle import dumps as _pickle
+from pickle import loads as _unpickle
 from typing import Any, Sequence
+
+# By name, not through the module: a task may replace its functions in the process we share.
 
 #: Types that mean the same to any pickler: cloudpickle, ten times slower, has nothing to add.
 _PLAIN = frozenset((type(None), bool, int, float, complex, str, bytes))
@@ -40,7 +43,7 @@ class Codec:
                 import cloudpickle  # type: ignore[import-untyped,unused-ignore]
 
                 return bytes(cloudpickle.dumps(value, protocol=self.protocol))
-            return pickle.dumps(value, protocol=self.protocol)
+            return _pickle(value, protocol=self.protocol)
         except Exception as error:  # __reduce__ and __getstate__ of a user may raise anything
             raise CodecError(_say(error)) from error
 
@@ -51,7 +54,7 @@ class Codec:
             CodecError: A type or module is missing here, or its own code raised.
         """
         try:
-            return pickle.loads(frame)
+            return _unpickle(frame)
         except Exception as error:
             raise CodecError(_say(error)) from error
 
@@ -62,7 +65,7 @@ class Codec:
             CodecError: One of them can't be pickled; the text names it.
         """
         if not kwargs and all(type(value) in _PLAIN for value in args):
-            return pickle.dumps((tuple(args), {}), protocol=self.protocol)
+            return _pickle((tuple(args), {}), protocol=self.protocol)
         try:
             return self.dumps((tuple(args), dict(kwargs)))
         except CodecError as error:

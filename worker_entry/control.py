@@ -11,9 +11,8 @@ import sys
 import threading
 from typing import Any, Callable
 
-import zmq
-
 from worker_entry import protocol
+from worker_entry.connection import give_up, receive
 
 
 class Control(threading.Thread):
@@ -27,24 +26,10 @@ class Control(threading.Thread):
 
     def run(self) -> None:
         """Serve until the process ends."""
-        poller = zmq.Poller()
-        poller.register(self._socket, zmq.POLLIN)
-        if self._lifeline >= 0:
-            poller.register(self._lifeline, zmq.POLLIN | zmq.POLLERR)
         while True:
-            try:
-                ready = dict(poller.poll())
-                if self._lifeline in ready:
-                    die_with_the_host()
-                if self._socket in ready:
-                    self._handle(self._socket.recv_multipart())
-            except zmq.ContextTerminated:
-                self._socket.close(0)
-                return
-
-    def _handle(self, frames: Any) -> None:
-        message = protocol.decode(frames)
-        if isinstance(message, protocol.Interrupt):
+            message = receive(self._socket, self._lifeline)
+            if not isinstance(message, protocol.Interrupt):
+                give_up(f"{type(message).__name__} where only interrupts are taken")
             self._interrupt(message.task, message.attempt)
 
 
@@ -67,10 +52,3 @@ def tie_to_host(lifeline: int) -> None:
     fcntl.fcntl(lifeline, set_signal, signal.SIGKILL)
     flags = fcntl.fcntl(lifeline, fcntl.F_GETFL)
     fcntl.fcntl(lifeline, fcntl.F_SETFL, flags | os.O_ASYNC | os.O_NONBLOCK)
-
-
-def die_with_the_host() -> None:
-    """End this process and its group, without any cleaning up: nobody is left to hear of it."""
-    if hasattr(os, "killpg") and os.getpgrp() == os.getpid():
-        os.killpg(os.getpgrp(), signal.SIGKILL)
-    os._exit(1)

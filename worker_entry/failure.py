@@ -10,27 +10,44 @@ a few), `traceback` (lines) and `cause` (another description, or None).
 
 from __future__ import annotations
 
+import importlib
 import os
+import runpy
 import traceback
 from types import TracebackType
 from typing import Any
 
 #: How far a chain of causes is followed; cyclic chains exist.
 MAX_CAUSES = 16
-#: Characters of a message, and lines of a traceback, that are kept.
-MAX_MESSAGE = 64 * 1024
+#: Characters of a whole description, shared among its causes. JSON may need twelve bytes for one,
+#: and what is larger than `protocol.MAX_HEADER` is no message to the host.
+MAX_TEXT = 256 * 1024
 MAX_LINES = 400
+MAX_LINE = 1000
 
-_HERE = os.path.dirname(os.path.abspath(__file__))
+_HERE = os.path.dirname(os.path.abspath(__file__)) + os.sep
+#: What runs user code and is not user code. (In newer versions these are frozen modules.)
+_RUNNERS = (runpy.__file__, importlib.__file__)
 
 
 def describe(error: BaseException, kind: str = "exception") -> dict[str, Any]:
     """Return the description of an exception; never raises."""
-    return _describe(error, kind, MAX_CAUSES, set())
+    try:
+        chain = _chain(error)
+        room = MAX_TEXT // len(chain)
+        described = None
+        for each in reversed(chain):
+            described = _describe(each, kind, room, described)
+        assert described is not None
+        return described
+    except BaseException as trouble:  # classes of exceptions can be as perverse as they like
+        name = str(type.__dict__["__name__"].__get__(type(error)))  # what no class can replace
+        return plain(f"{name}, which can't be described: {type(trouble).__name__}", kind, name)
 
 
 def plain(message: str, kind: str, type_name: str | None = None) -> dict[str, Any]:
     """Return the description of a failure that is no exception of user code."""
+    message = clean(message, MAX_TEXT // 4)
     return {
         "kind": kind,
         "type": type_name,
@@ -41,62 +58,84 @@ def plain(message: str, kind: str, type_name: str | None = None) -> dict[str, An
     }
 
 
-def _describe(error: BaseException, kind: str, depth: int, seen: Any) -> dict[str, Any]:
-    seen.add(id(error))
+def clean(text: str, limit: int) -> str:
+    """Return the text as valid UTF-8 of limited length.
+
+    Lone surrogates (from file names, say) are valid in a str, and in nothing that it is written to.
+    """
+    length = len(text)
+    text = text[:limit].encode("utf-8", "backslashreplace").decode("utf-8")
+    return text if length <= limit else f"{text}... ({length} characters)"
+
+
+def _chain(error: BaseException) -> list[BaseException]:
+    chain: list[BaseException] = []
+    following: BaseException | None = error
+    while following is not None and len(chain) <= MAX_CAUSES:
+        if any(following is each for each in chain):
+            break
+        chain.append(following)
+        cause = following.__cause__
+        if cause is None and not following.__suppress_context__:
+            cause = following.__context__
+        following = cause
+    return chain
+
+
+def _describe(error: BaseException, kind: str, room: int, cause: Any) -> dict[str, Any]:
     name = _type_name(type(error))
-    message = _text(error)
-    cause = error.__cause__
-    if cause is None and not error.__suppress_context__:
-        cause = error.__context__
-    follow = cause is not None and depth > 0 and id(cause) not in seen
+    message = clean(_text(error), room // 4)
     return {
         "kind": kind,
         "type": name,
         "message": message,
         "error": f"{name}: {message}" if message else name,
-        "traceback": _lines(error),
-        "cause": _describe(cause, kind, depth - 1, seen) if follow and cause else None,
+        "traceback": _lines(error, room // 3),
+        "cause": cause,
     }
 
 
 def _type_name(cls: type) -> str:
-    if cls.__module__ == "builtins":
-        return cls.__qualname__
-    return f"{cls.__module__}.{cls.__qualname__}"
+    name = cls.__qualname__
+    if cls.__module__ != "builtins":
+        name = f"{cls.__module__}.{name}"
+    return clean(name, MAX_LINE)
 
 
 def _text(error: BaseException) -> str:
     try:
-        text = str(error)
-    except Exception:
-        text = "<its __str__ raised>"
-    # Lone surrogates (from file names, say) are valid in a str and invalid in UTF-8.
-    text = text.encode("utf-8", "backslashreplace").decode("utf-8")
-    if len(text) > MAX_MESSAGE:
-        text = f"{text[:MAX_MESSAGE]}... ({len(text)} characters)"
-    return text
+        return str(error)
+    except BaseException:
+        return "<its __str__ raised>"
 
 
-def _lines(error: BaseException) -> list[str]:
+def _lines(error: BaseException, room: int) -> list[str]:
     try:
         block = traceback.format_exception(type(error), error, _user_part(error.__traceback__))
-    except Exception:  # a __str__ that raises breaks old versions of traceback, too
+    except BaseException:  # a __str__ that raises breaks old versions of traceback, too
         block = traceback.format_tb(error.__traceback__)
-    text = "".join(block).encode("utf-8", "backslashreplace").decode("utf-8")
-    lines = [line[:1000] for line in text.splitlines()]
-    if len(lines) > MAX_LINES:
-        half = MAX_LINES // 2
-        left_out = f"  ... {len(lines) - 2 * half} lines left out ..."
-        lines = [*lines[:half], left_out, *lines[-half:]]
-    return lines
+    lines = [clean(line, MAX_LINE) for line in "".join(block).splitlines()]
+    first = _take(lines, room // 2)
+    last = _take(lines[len(first) :][::-1], room // 2)[::-1]
+    left_out = len(lines) - len(first) - len(last)
+    return [*first, f"  ... {left_out} lines left out ...", *last] if left_out else lines
+
+
+def _take(lines: list[str], room: int) -> list[str]:
+    taken: list[str] = []
+    for line in lines[: MAX_LINES // 2]:
+        room -= len(line)
+        if room < 0:
+            break
+        taken.append(line)
+    return taken
 
 
 def _user_part(tb: TracebackType | None) -> TracebackType | None:
     """Skip the frames of the worker itself, which tell a user nothing."""
-    start = tb
     while tb is not None:
         name = tb.tb_frame.f_code.co_filename
-        if not (name.startswith(_HERE) or name.startswith("<frozen ")):
+        if not (name.startswith((_HERE, "<frozen ")) or name in _RUNNERS):
             return tb
         tb = tb.tb_next
-    return start
+    return None

@@ -10,6 +10,7 @@ from typing import Any, Callable, Union
 
 from worker_entry import protocol
 from worker_entry.codec import Codec
+from worker_entry.failure import clean
 
 #: Characters of a progress message or log record that are sent.
 MAX_TEXT = 64 * 1024
@@ -32,7 +33,9 @@ class RemoteTaskHandle:
         self._attempt = run.attempt
         self._send = send
         self._codec = codec
-        self._lock = threading.Lock()  # also keeps threads off the socket at the same time
+        # Keeps threads off the socket at the same time. Reentrant, because a signal handler or a
+        # finalizer may report something while this thread is doing so.
+        self._lock = threading.RLock()
         self._open = True
         self._cancel_requested = threading.Event()
         self._acknowledged = False
@@ -71,7 +74,7 @@ class RemoteTaskHandle:
         Raises:
             TypeError: ``current`` or ``maximum`` is no real number.
         """
-        text = None if message is None else _cut(str(message))
+        text = None if message is None else clean(str(message), MAX_TEXT)
         update = protocol.Update(
             self._task,
             self._attempt,
@@ -86,6 +89,7 @@ class RemoteTaskHandle:
 
         Raises:
             CodecError: The value can't be sent.
+            LocalProtocolError: The key is far too long.
         """
         frame = self._codec.dumps(value)
         self._say(protocol.Output(self._task, self._attempt, str(key), (frame,)))
@@ -105,7 +109,8 @@ class RemoteTaskHandle:
             if not isinstance(number, int):
                 raise ValueError(f"unknown log level {level!r}")
             level = number
-        self._say(protocol.Log(self._task, self._attempt, int(level), _cut(str(message))))
+        text = clean(str(message), MAX_TEXT)
+        self._say(protocol.Log(self._task, self._attempt, int(level), text))
 
     # -- for the worker ---------------------------------------------------------------------------
 
@@ -119,26 +124,28 @@ class RemoteTaskHandle:
         return self._acknowledged
 
     def _say(self, message: protocol.Message) -> None:
+        # A forked child (a data loader, say) has a copy of the socket, but must not use it; and of
+        # the lock, which some other thread may have held at that moment for ever.
+        if os.getpid() != self._pid:
+            return
         with self._lock:
-            # A forked child (a data loader, say) has a copy of the socket, but must not use it.
-            if self._open and os.getpid() == self._pid:
+            if self._open:
                 self._send(message)
-
-
-def _cut(text: str) -> str:
-    text = text.encode("utf-8", "backslashreplace").decode("utf-8")
-    return text if len(text) <= MAX_TEXT else text[:MAX_TEXT] + "..."
 
 
 def _number(name: str, value: Any) -> Number | None:
     """Return ints and floats of any library as those of Python, which JSON can write."""
-    if value is None or type(value) in (int, float):
-        return value  # type: ignore[no-any-return]
+    if value is None or type(value) is float:
+        return value
     try:
-        return operator.index(value)
-    except TypeError:
+        # Not every version of index() returns a plain int: bool is an int, and no number in JSON.
+        number = int(operator.index(value))
+        return number if abs(number) < 2**63 else float(number)
+    except (TypeError, OverflowError):
         pass
     try:
+        if isinstance(value, (str, bytes, bytearray)):
+            raise TypeError
         return float(value)
-    except (TypeError, ValueError):
-        raise TypeError(f"{name} must be a number, not {value!r}") from None
+    except (TypeError, ValueError, OverflowError):
+        raise TypeError(f"{name} must be a number, not a {type(value).__name__}") from None

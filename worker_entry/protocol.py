@@ -6,8 +6,9 @@ A message is a list of frames::
 
     head     13 bytes, big-endian: kind (1 ASCII byte), task (u64), attempt (u32); task and attempt
              are 0 in messages that are not about a task
-    header   a JSON object, UTF-8, at most MAX_HEADER bytes; present exactly when the kind has
-             header fields. Unknown keys are ignored, missing or wrongly typed ones are an error
+    header   a JSON object, ASCII, at most MAX_HEADER bytes; present exactly when the kind has
+             header fields. Unknown keys are ignored, missing or wrongly typed ones are an error.
+             Whole numbers fit into 64 bits; NaN and Infinity may be written, as Python does
     payload  opaque frames; only kinds that carry values have them. Nothing in this file looks
              inside, and nothing of them is unpickled before the peer has proved its token
 
@@ -18,7 +19,8 @@ gets Run and Stop, and answers a Run with any number of Update, Output and Log a
 Result, Failure or Canceled, all with the task and attempt of that Run.
 
 Pure: bytes in, messages out. `decode` raises `RemoteProtocolError` for anything that is not a
-message, whatever the bytes are, and never runs code from them.
+message, whatever the bytes are, and never runs code from them. `encode` refuses what `decode`
+would, so that a mistake raises where it was made and does not look like a broken peer.
 """
 
 from __future__ import annotations
@@ -29,10 +31,13 @@ from typing import Any, NamedTuple, Sequence, Tuple, Union
 
 #: Raised with every change of what is on the wire.
 VERSION = 1
-#: Limit of the JSON header in bytes: texts are cut by their senders far below it.
+#: Limit of the JSON header in bytes: texts are cut by their senders below it.
 MAX_HEADER = 4 * 1024 * 1024
 
 _HEAD = struct.Struct("!cQI")
+# Made here and now: a task may replace functions of the json module in the process we share.
+_write_json = json.JSONEncoder(separators=(",", ":")).encode
+_read_json = json.JSONDecoder().decode
 
 Number = Union[int, float]
 Payload = Tuple[bytes, ...]
@@ -209,19 +214,40 @@ def encode(message: Message) -> list[bytes]:
     Raises:
         LocalProtocolError: A field has a value that can't be written.
     """
-    kind = _KINDS[type(message)]
+    cls = type(message)
+    kind = _KINDS[cls]
     values: tuple[Any, ...] = tuple(message)
     task, attempt = values[:2] if kind.about_task else (0, 0)
     try:
         frames = [_HEAD.pack(kind.code, task, attempt)]
         if kind.fields:
-            header = {name: getattr(message, name) for name in kind.fields}
-            frames.append(json.dumps(header, separators=(",", ":")).encode())
-    except (struct.error, TypeError, ValueError) as error:
-        raise LocalProtocolError(f"can't send {message!r}: {error}") from error
+            frames.append(_encode_header(kind, message))
+    except (struct.error, TypeError, ValueError, RecursionError) as error:
+        # The message itself is not shown: it may hold arguments, or a text of megabytes.
+        raise LocalProtocolError(f"can't send {cls.__name__}: {error}") from error
     if kind.payload:
         frames.extend(values[-1])
     return frames
+
+
+def _encode_header(kind: _Kind, message: Message) -> bytes:
+    header = {}
+    for field, types in kind.fields.items():
+        header[field] = value = getattr(message, field)
+        if not _fits(value, types):
+            raise TypeError(f"field {field!r} can't be of type {type(value).__name__}, or so large")
+    written = _write_json(header).encode("ascii")
+    if len(written) > MAX_HEADER:
+        raise ValueError(f"its header of {len(written)} bytes is too large")
+    return written
+
+
+def _fits(value: Any, types: tuple[type, ...]) -> bool:
+    # bool is an int to isinstance(), but not on the wire. Larger ints than these can be written by
+    # some versions of Python that others then refuse to read.
+    if type(value) is int:
+        return int in types and -(2**63) <= value < 2**63
+    return isinstance(value, types) and not isinstance(value, bool)
 
 
 def decode(frames: Sequence[bytes]) -> Message:
@@ -252,14 +278,14 @@ def _decode_header(name: str, kind: _Kind, frames: Sequence[bytes]) -> list[Any]
     if not frames or len(frames[0]) > MAX_HEADER:
         raise RemoteProtocolError(f"{name} without a header of acceptable size")
     try:
-        header = json.loads(bytes(frames[0]).decode())
+        header = _read_json(bytes(frames[0]).decode())
     except (ValueError, RecursionError) as error:
         raise RemoteProtocolError(f"{name}: header is no JSON: {error}") from error
     if not isinstance(header, dict):
         raise RemoteProtocolError(f"{name}: header is no object")
     for field, types in kind.fields.items():
         value = header.get(field, ...)
-        # bool is an int to isinstance(), but not on the wire.
-        if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
-            raise RemoteProtocolError(f"{name}: field {field!r} is {value!r}")
+        if not _fits(value, types):
+            # Only its type is told: a wrong token does not belong into a log.
+            raise RemoteProtocolError(f"{name}: field {field!r} is a {type(value).__name__}")
     return [header[field] for field in kind.fields]

@@ -172,6 +172,9 @@ class Worker:
         if how == "value":
             self._modules.leave_folder()
             return self._loads(payload[1], "target", "the function")  # type: ignore[no-any-return]
+        if how == "package":
+            module = self._modules.from_folder(call["folder"], call["target"])
+            return find_function(module, call["function"])
         return find_function(self._module(how, call["target"]), call["function"])
 
     def _loads(self, frame: bytes, kind: str, what: str) -> Any:

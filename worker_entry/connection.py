@@ -1,0 +1,108 @@
+"""The worker's ends of its two sockets, and what it does when nobody proper is at the other."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import traceback
+from collections import deque
+from functools import partial
+from typing import Any, NoReturn
+
+import zmq
+import zmq.backend
+
+from worker_entry import protocol
+
+#: Exit status of a worker whose host sends garbage.
+EXIT_PROTOCOL = 76  # EX_PROTOCOL of sysexits.h
+
+
+def connect(context: Any, config: dict[str, Any], identity: str) -> Any:
+    """Return a socket that is connected to the host."""
+    socket = context.socket(zmq.DEALER)
+    socket.setsockopt(zmq.IDENTITY, bytes.fromhex(identity))
+    socket.setsockopt(zmq.LINGER, 0)
+    if config["curve"]:
+        public, secret = zmq.curve_keypair()
+        socket.setsockopt(zmq.CURVE_SERVERKEY, config["curve"].encode())
+        socket.setsockopt(zmq.CURVE_PUBLICKEY, public)
+        socket.setsockopt(zmq.CURVE_SECRETKEY, secret)
+    socket.connect(config["endpoint"])
+    return socket
+
+
+class TaskSocket:
+    """The socket on which tasks arrive, shared with code that may be interrupted anywhere."""
+
+    def __init__(self, socket: Any) -> None:
+        self._socket = socket
+        self._send_frame = partial(zmq.backend.Socket.send, socket)
+
+    def send(self, message: protocol.Message) -> None:
+        """Send a message, whole or not at all. One thread at a time."""
+        frames = protocol.encode(message)
+        flags = [zmq.SNDMORE] * (len(frames) - 1) + [0]
+        # All frames in one C call: what a signal handler of the task raises between two of them
+        # would leave half a message on the wire.
+        deque(map(self._send_frame, frames, flags), 0)
+
+    def receive(self) -> protocol.Message:
+        """Return the message that arrives next, whatever a task left behind disturbs us."""
+        while True:
+            try:
+                frames = [self._socket.recv()]
+                break
+            except (zmq.ZMQError, SystemExit):
+                raise
+            except KeyboardInterrupt:
+                pass  # a stray SIGINT between tasks is nobody's wish
+            except BaseException:  # from a signal handler, for an alarm, say
+                traceback.print_exc()
+        while self._socket.getsockopt(zmq.RCVMORE):
+            frames.append(self._socket.recv())
+        return _decode(frames)
+
+    def close(self) -> None:
+        """Close the socket when what was said has been sent."""
+        self._socket.close(linger=1000)
+
+
+def receive(socket: Any, lifeline: int) -> protocol.Message:
+    """Return the message that arrives next on the control socket; die should the host be gone."""
+    poller = zmq.Poller()
+    poller.register(socket, zmq.POLLIN)
+    if lifeline >= 0:
+        poller.register(lifeline, zmq.POLLIN | zmq.POLLERR)
+    while True:
+        ready = dict(poller.poll())
+        if lifeline in ready:
+            die_with_the_host()
+        if socket in ready:
+            return _decode(socket.recv_multipart())
+
+
+def _decode(frames: list[bytes]) -> protocol.Message:
+    try:
+        return protocol.decode(frames)
+    except protocol.RemoteProtocolError as error:
+        give_up(error)
+
+
+def give_up(error: object) -> NoReturn:
+    """End this process: its host does not speak our language.
+
+    To go on, deaf to a part of what it says, would make a task hang. The host sees a worker that
+    died, and why at the end of its stderr.
+    """
+    with contextlib.suppress(OSError):
+        os.write(2, f"wetlands: the host sent what makes no sense here: {error}\n".encode())
+    os._exit(EXIT_PROTOCOL)
+
+
+def die_with_the_host() -> NoReturn:
+    """End this process and its group, without any cleaning up: nobody is left to hear of it."""
+    if hasattr(os, "killpg") and os.getpgrp() == os.getpid():
+        os.killpg(os.getpgrp(), signal.SIGKILL)
+    os._exit(1)
