@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -165,7 +166,9 @@ class EnvironmentManager:
         if path is not None and environment_path is not None:
             raise ConfigurationError("path and environment_path are the same option: give one")
         if given is None:
+            self._refuse_other(name, managed=True)
             return self._open(lambda: self._registry.open(name))
+        self._refuse_other(name, managed=False)
         return self._open(lambda: self._registry.adopt(name, given))
 
     def environment_exists(self, name: str) -> bool:
@@ -174,13 +177,27 @@ class EnvironmentManager:
 
     # -- using them --------------------------------------------------------------------------------
 
-    def install(self, environment: Environment, dependencies: Mapping[str, Any]) -> list[str]:
+    def install(
+        self,
+        environment: Environment,
+        dependencies: Mapping[str, Any],
+        additional_install_commands: Commands | None = None,
+    ) -> list[str]:
         """Install more packages into an environment: the same as its own ``install()``."""
-        return environment.install(dependencies)
+        return environment.install(dependencies, additional_install_commands)
 
-    def execute_commands(self, environment: Environment, *args: Any, **kwargs: Any) -> Any:
-        """Run commands in an environment: the same as its own ``execute_commands()``."""
-        return environment.execute_commands(*args, **kwargs)
+    def execute_commands(
+        self,
+        environment: Environment,
+        commands: Commands,
+        additional_activate_commands: Commands | None = None,
+        popen_kwargs: Mapping[str, Any] | None = None,
+        wait: bool = False,
+    ) -> subprocess.Popen[Any]:
+        """Run shell commands in an environment: the same as its own ``execute_commands()``."""
+        return environment.execute_commands(
+            commands, additional_activate_commands, popen_kwargs, wait
+        )
 
     def exit(self) -> None:
         """End the workers of every environment; the environments stay on disk.
@@ -223,6 +240,7 @@ class EnvironmentManager:
         on_progress: ProgressCallback | None,
     ) -> Environment:
         # No lock here: a build takes minutes, and the registry lets only one thread do it.
+        self._refuse_other(name, managed=True)
         return self._open(
             lambda: self._registry.ensure(
                 name, recipe, replace_existing=replace_existing, on_progress=on_progress
@@ -236,15 +254,19 @@ class EnvironmentManager:
             if known is not None and _same(known, prefix):
                 return self.environments[prefix.name]
             if known is not None and not (known.managed and prefix.managed):
-                raise EnvironmentConflictError(
-                    f"environment {prefix.name!r} is open already, from {str(known.path)!r}: exit "
-                    "that one first, or use another name"
-                )
+                raise _already_open(known)
             # An open one without workers was replaced under its object: that object is of no use.
             environment = Environment(prefix, self._registry, on_exit=self._forget)
             self.environments[prefix.name] = environment
             self._prefixes[prefix.name] = prefix
             return environment
+
+    def _refuse_other(self, name: str, *, managed: bool) -> None:
+        """Refuse early what `_open` would refuse after a build."""
+        with self._lock:
+            known = self._prefixes.get(name)
+        if known is not None and known.managed is not managed:
+            raise _already_open(known)
 
     def _forget(self, environment: Environment) -> None:
         with self._lock:
@@ -255,6 +277,13 @@ class EnvironmentManager:
 
 def _same(known: Prefix, prefix: Prefix) -> bool:
     return (known.path, known.key, known.managed) == (prefix.path, prefix.key, prefix.managed)
+
+
+def _already_open(known: Prefix) -> EnvironmentConflictError:
+    return EnvironmentConflictError(
+        f"environment {known.name!r} is open already, from {str(known.path)!r}: exit that one "
+        "first, or use another name"
+    )
 
 
 def _root(root: PathLike | None, older: PathLike | None) -> Path:

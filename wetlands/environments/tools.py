@@ -13,7 +13,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from wetlands.environments.masking import mask, mask_command
@@ -47,19 +48,14 @@ def run(
     """
     lines: list[str] = []
     process = _start(command, env, cwd, pass_fds, stdout, purpose)
-    try:
-        stream = process.stdout if stdout else process.stderr
-        assert stream is not None
-        with stream:
-            for raw in stream:
-                lines.append(mask(raw.rstrip("\r\n")))
-                on_line(lines[-1])
-        returncode = process.wait()
-    except BaseException:
-        _kill(process)
-        raise
-    if returncode:
-        raise _failed(command, returncode, lines, purpose)
+    stream = process.stdout if stdout else process.stderr
+    assert stream is not None
+    with stream, _ended_with_all_it_started(process):
+        for raw in stream:
+            lines.append(mask(raw.rstrip("\r\n")))
+            on_line(lines[-1])
+    if process.returncode:
+        raise _failed(command, process.returncode, lines, purpose)
     return lines
 
 
@@ -93,13 +89,42 @@ def _start(
         ) from error
 
 
+@contextlib.contextmanager
+def _ended_with_all_it_started(process: subprocess.Popen[str]) -> Iterator[None]:
+    watch = threading.Thread(target=_end_leftovers, args=(process,), name="wetlands-tool")
+    watch.start()
+    try:
+        yield
+        watch.join()
+        process.wait()
+    except BaseException:
+        if process.returncode is None:
+            _kill(process)
+        raise
+    finally:
+        watch.join()
+        process.wait()
+
+
+def _end_leftovers(process: subprocess.Popen[str]) -> None:
+    """Wait for the end of a command, then end what is left of its session."""
+    if sys.platform == "win32":
+        pass  # there are no sessions
+    elif sys.platform == "darwin":
+        process.wait()
+        _kill(process)
+    else:
+        # Its exit status stays to be read: until it is, no other process can get its number.
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        _kill(process)
+
+
 def _kill(process: subprocess.Popen[str]) -> None:
     with contextlib.suppress(OSError):
         if sys.platform == "win32":
             process.kill()
         else:
             os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
 
 
 def _failed(

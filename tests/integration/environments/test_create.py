@@ -10,9 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from conftest import Create, local_package, packages_of, run_in
 
+from tests.support.waiting import wait_until
 from wetlands.environments.interpreters import Interpreter
 from wetlands.environments.progress import ProvisioningEvent, Stage
 from wetlands.environments.project_files import load_toml
@@ -92,6 +94,12 @@ def test_an_install_command_that_fails_is_one_clear_error(create: Create, name: 
         create({}, commands=["echo no such package index; exit 3", "echo never"])
     assert caught.value.returncode == 3
     assert "never" not in caught.value.log_tail
+
+
+def test_what_an_install_command_leaves_running_is_ended(create: Create, name: str) -> None:
+    prefix = create({}, commands=["echo begun", "(while true; do sleep 60; done) & echo $! > pid"])
+    pid = int((prefix.path.parent / "pid").read_text())
+    wait_until(lambda: not psutil.pid_exists(pid) or psutil.Process(pid).status() == "zombie")
 
 
 def test_the_variables_of_the_hosts_shell_do_not_matter(

@@ -219,10 +219,21 @@ def test_a_python_too_old_for_workers_is_an_error(
         manager.load(name, found[0])
 
 
+def test_commands_run_in_an_environment(manager: EnvironmentManager, name: str) -> None:
+    environment = manager.create(name)
+    options = {"stdout": subprocess.PIPE, "text": True}
+    code = 'python -c "import sys; print(sys.prefix)"'
+    with manager.execute_commands(environment, [code], None, options, True) as process:
+        assert process.stdout.read().strip() == str(environment.path)
+
+
 def test_one_name_is_one_environment(manager: EnvironmentManager, name: str, foreign: Path) -> None:
     manager.create(name)
     with pytest.raises(EnvironmentConflictError, match="is open already"):
         manager.load(name, foreign)
+    manager.load(f"{name}-foreign", foreign)
+    with pytest.raises(EnvironmentConflictError, match="is open already"):
+        manager.create(f"{name}-foreign")
 
 
 # -- extend and remove -----------------------------------------------------------------------------
