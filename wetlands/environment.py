@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import math
 import os
-import pickle
 import subprocess
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -24,9 +23,10 @@ from wetlands.errors import (
     PoolClosedError,
     WorkerStartError,
 )
+from wetlands.launching import WorkerEnv, count, positive
 from wetlands.mapping import MapIterator
 from wetlands.proxy import ModuleProxy
-from wetlands.runtime.launcher import WorkerPlan, base_environ, same_minor
+from wetlands.runtime.launcher import base_environ
 from wetlands.runtime.pool import Pool
 from wetlands.target import (
     Target,
@@ -40,8 +40,6 @@ from wetlands.task import Task, seconds
 from worker_entry.codec import type_name
 
 logger = logging.getLogger(__name__)
-
-WorkerEnv = Callable[[int], Mapping[str, str]]
 
 #: How long running tasks may go on at `exit()`, in seconds.
 EXIT_GRACE = 2.0
@@ -135,16 +133,17 @@ class Environment:
             EnvironmentBuildError: pyzmq could not be provided for this Python.
             PoolClosedError: Another thread called `exit()` meanwhile.
         """
-        size = _count(max_workers)
+        size = count(max_workers)
         config = PoolConfig(
             size=size,
-            startup_timeout=_positive("startup_timeout", startup_timeout),
-            worker_timeout=_positive("worker_timeout", worker_timeout),
+            startup_timeout=positive("startup_timeout", startup_timeout),
+            worker_timeout=positive("worker_timeout", worker_timeout),
         )
         commands = activation.for_this_system(additional_activate_commands)
         with self._launching:
             if self._pool is None:
-                self._launch(Pool(self._plan(size, worker_env, commands), config), size)
+                plan = make_plan(self._prefix, self._registry, size, worker_env, commands)
+                self._launch(Pool(plan, config), size)
 
     def exit(self, grace: float = EXIT_GRACE) -> None:
         """End the workers; return when none is left, in bounded time. Never fails a second time.
@@ -204,7 +203,7 @@ class Environment:
             SerializationError: An argument or the callable can't be sent; it is named.
         """
         pool = self._open_pool()
-        limit = _positive("timeout", timeout)
+        limit = positive("timeout", timeout)
         found = self._find(pool, target, function)
         frame = encode_arguments(pool.codec, args, kwargs, found.label)
         return self._submit(pool, found, frame, limit, start)
@@ -232,7 +231,7 @@ class Environment:
             ConfigurationError: There is no such file, or an option can't be right.
         """
         pool = self._open_pool()
-        limit = _positive("timeout", timeout)
+        limit = positive("timeout", timeout)
         found = find_script(path, args, run_name)
         return self._submit(pool, found, b"", limit, start)
 
@@ -265,7 +264,7 @@ class Environment:
         """
         pool = self._open_pool()
         found, items = self._mapped(pool, target, function, iterable)
-        limit = _positive("timeout", timeout)
+        limit = positive("timeout", timeout)
 
         def submit(item: Any) -> tuple[Task[Any], int]:
             frame = encode_arguments(pool.codec, (item,), None, found.label)
@@ -469,23 +468,6 @@ class Environment:
             raise ConfigurationError(f"map needs an iterable of items, not {type_name(iterable)}")
         return self._find(pool, target, name), iterable
 
-    def _plan(self, size: int, worker_env: WorkerEnv | None, commands: list[str]) -> WorkerPlan:
-        python = self.interpreter
-        environ = activation.apply(commands, self._base_environ(), python.executable)
-        by_value = python.implementation == "CPython" and same_minor(python.version)
-        environs = tuple({**environ, **_variables(worker_env, i)} for i in range(size))
-        sidecar = self._registry.sidecar(python)
-        return WorkerPlan(
-            environment=self.name,
-            executable=python.executable,
-            environ=environs,
-            sidecar=sidecar,
-            pickle_protocol=min(pickle.HIGHEST_PROTOCOL, python.pickle_protocol),
-            by_value=by_value,
-            # Last: nothing above may fail once it is held.
-            lease=self._registry.lease(self.name) if self._prefix.managed else None,
-        )
-
     def _base_environ(self) -> dict[str, str]:
         return base_environ(self.path, self.interpreter.executable)
 
@@ -500,37 +482,3 @@ def _result(task: Task[Any]) -> Any:
     except BaseException:  # KeyboardInterrupt while waiting: nobody will want the result
         task.cancel()
         raise
-
-
-def _count(value: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ConfigurationError(f"max_workers must be a whole number from 1 on, not {value!r}")
-    return value
-
-
-def _positive(name: str, value: float | None) -> float:
-    found = seconds(name, value)
-    if found == 0:
-        raise ConfigurationError(f"{name} must be more than 0 seconds, or None")
-    return found
-
-
-def _variables(worker_env: WorkerEnv | None, slot: int) -> dict[str, str]:
-    """Ask the user for one worker's variables; done once, so that replacements are alike."""
-    if worker_env is None:
-        return {}
-    if not callable(worker_env):
-        raise ConfigurationError(
-            f"worker_env must be a function of the worker's number, not {worker_env!r}"
-        )
-    found = worker_env(slot)
-    if not isinstance(found, Mapping):
-        raise ConfigurationError(f"worker_env({slot}) must return a dict, not {found!r}")
-    for name, value in found.items():
-        if not isinstance(name, str) or not isinstance(value, str):
-            # Without the value: it may be a secret.
-            raise ConfigurationError(
-                f"worker_env({slot}) must map strings to strings; {name!r} is mapped to an object "
-                f"of type {type(value).__name__}"
-            )
-    return dict(found)

@@ -1,0 +1,97 @@
+"""What `Environment.launch()` was asked for, checked and made into a plan for workers."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable, Mapping
+
+from wetlands import activation
+from wetlands.environments.registry import Prefix, Registry
+from wetlands.errors import ConfigurationError
+from wetlands.runtime.launcher import WorkerPlan, base_environ, same_minor
+from wetlands.task import seconds
+
+#: Returns environment variables for a worker's number.
+WorkerEnv = Callable[[int], Mapping[str, str]]
+
+
+def make_plan(
+    prefix: Prefix,
+    registry: Registry,
+    size: int,
+    worker_env: WorkerEnv | None,
+    activate: list[str],
+) -> WorkerPlan:
+    """Return what the workers of an environment are started with.
+
+    Args:
+        prefix: The environment on disk.
+        registry: What provides a pyzmq, and keeps the environment from being changed.
+        size: How many workers.
+        worker_env: The user's function.
+        activate: Shell commands whose effect on environment variables the workers get.
+
+    Raises:
+        ConfigurationError: ``worker_env`` returned something else than strings.
+        WorkerStartError: A command failed.
+        EnvironmentBuildError: pyzmq could not be provided.
+    """
+    python = prefix.interpreter
+    base = base_environ(prefix.path, python.executable)
+    environ = activation.apply(activate, base, python.executable)
+    # The user's code, and what may fail, before the lease, which somebody must give back.
+    per_worker = tuple({**environ, **_variables(worker_env, slot)} for slot in range(size))
+    sidecar = registry.sidecar(python)
+    return WorkerPlan(
+        environment=prefix.name,
+        executable=python.executable,
+        environ=per_worker,
+        sidecar=sidecar,
+        pickle_protocol=min(pickle.HIGHEST_PROTOCOL, python.pickle_protocol),
+        by_value=python.implementation == "cpython" and same_minor(python.version),
+        lease=registry.lease(prefix.name) if prefix.managed else None,
+    )
+
+
+def count(value: int) -> int:
+    """Return a number of workers.
+
+    Raises:
+        ConfigurationError: It is no whole number from 1 on.
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ConfigurationError(f"max_workers must be a whole number from 1 on, not {value!r}")
+    return value
+
+
+def positive(name: str, value: float | None) -> float:
+    """Return a duration option as seconds, infinite for None.
+
+    Raises:
+        ConfigurationError: It is no number, or not more than 0.
+    """
+    found = seconds(name, value)
+    if found == 0:
+        raise ConfigurationError(f"{name} must be more than 0 seconds, or None")
+    return found
+
+
+def _variables(worker_env: WorkerEnv | None, slot: int) -> dict[str, str]:
+    """Ask the user for one worker's variables; done once, so that replacements are alike."""
+    if worker_env is None:
+        return {}
+    if not callable(worker_env):
+        raise ConfigurationError(
+            f"worker_env must be a function of the worker's number, not {worker_env!r}"
+        )
+    found = worker_env(slot)
+    if not isinstance(found, Mapping):
+        raise ConfigurationError(f"worker_env({slot}) must return a dict, not {found!r}")
+    for name, value in found.items():
+        if not isinstance(name, str) or not isinstance(value, str):
+            # Without the value: it may be a secret.
+            raise ConfigurationError(
+                f"worker_env({slot}) must map strings to strings; {name!r} is mapped to an object "
+                f"of type {type(value).__name__}"
+            )
+    return dict(found)
