@@ -23,7 +23,7 @@ from wetlands.errors import (
     PoolClosedError,
     WorkerStartError,
 )
-from wetlands.launching import WorkerEnv, count, positive
+from wetlands.launching import WorkerEnv, count, make_plan, positive
 from wetlands.mapping import MapIterator
 from wetlands.proxy import ModuleProxy
 from wetlands.runtime.launcher import base_environ
