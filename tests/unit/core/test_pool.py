@@ -430,6 +430,12 @@ def test_a_canceled_task_that_was_not_begun_is_not_sent_again():
     assert pool(WorkerExited(A1)) == [ResolveTask(1, Outcome.CANCELED), SpawnWorker(A2)]
 
 
+def test_a_canceled_task_that_was_not_begun_is_canceled_in_a_closing_pool_too():
+    pool = Pool()
+    pool(TaskSubmitted(1), CancelRequested(1), CloseRequested(9.0))
+    assert pool(WorkerExited(A1)) == [ResolveTask(1, Outcome.CANCELED), AnnounceClosed()]
+
+
 def test_canceling_an_unknown_or_ended_task_does_nothing():
     pool = Pool()
     pool(TaskSubmitted(1), ended(A1, 1))
