@@ -12,8 +12,9 @@ from typing import Any
 
 import psutil
 import pytest
-from conftest import Create, local_package, packages_of, run_in
 
+from tests.integration.environments.conftest import Create
+from tests.integration.environments.inside import local_package, packages_of, run_in
 from tests.support.waiting import wait_until
 from wetlands.environments.interpreters import Interpreter
 from wetlands.environments.progress import ProvisioningEvent, Stage
@@ -28,6 +29,8 @@ from wetlands.errors import (
     InterpreterNotFoundError,
     ProvisioningError,
 )
+
+pytestmark = pytest.mark.network
 
 # -- what is made ----------------------------------------------------------------------------------
 

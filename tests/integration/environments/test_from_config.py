@@ -6,13 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import local_package, packages_of, run_in
 
+from tests.integration.environments.inside import local_package, packages_of, run_in
 from wetlands.environments.config_files import read_config
 from wetlands.environments.prefix import Prefix
 from wetlands.environments.project_files import load_toml
 from wetlands.environments.registry import Registry
 from wetlands.errors import EnvironmentBuildError, EnvironmentConflictError
+
+pytestmark = pytest.mark.network
 
 SIX = "4721f391ed90541fddacab5acf947aa0d3dc7d27b2e1e8eda2be8970586c3274"  # six 1.17.0, its wheel
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import packages_of
 
+from tests.integration.environments.inside import packages_of
 from wetlands.environment import Environment
 from wetlands.environment_manager import EnvironmentManager
 from wetlands.environments.interpreters import Interpreter
@@ -25,6 +25,8 @@ from wetlands.errors import (
     EnvironmentNotFoundError,
     ProvisioningError,
 )
+
+pytestmark = pytest.mark.network
 
 
 @pytest.fixture

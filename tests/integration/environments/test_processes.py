@@ -15,15 +15,19 @@ from pathlib import Path
 
 import psutil
 import pytest
-from conftest import Create, packages_of, run_in
 
+from tests.integration.environments.conftest import Create
+from tests.integration.environments.inside import packages_of, run_in
 from tests.support.waiting import wait_until
 from wetlands.environments.layout import Layout
 from wetlands.environments.recipe import parse_recipe
 from wetlands.environments.registry import Registry
 from wetlands.errors import EnvironmentConflictError, EnvironmentInUseError
 
-pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals are those of POSIX")
+pytestmark = [
+    pytest.mark.network,
+    pytest.mark.skipif(os.name == "nt", reason="signals are those of POSIX"),
+]
 
 WISH = {"pip": ["six==1.17.0", "packaging"]}
 SCRIPT = Path(__file__).with_name("creator.py")

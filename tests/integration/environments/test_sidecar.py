@@ -17,6 +17,8 @@ from wetlands.environments.registry import Registry
 from wetlands.environments.sidecar import tag_of
 from wetlands.errors import EnvironmentBuildError
 
+pytestmark = pytest.mark.network
+
 
 @pytest.mark.parametrize("minor", ["3.7", "3.8", "3.9", "3.10", "3.11", "3.12", "3.13"])
 def test_each_python_can_import_its_sidecar(

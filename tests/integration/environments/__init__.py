@@ -1,0 +1,1 @@
+"""Environments, with real Pythons, processes and packages."""
