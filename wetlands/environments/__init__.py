@@ -6,7 +6,7 @@ Modules, from the bottom up::
     python_request entries recipe              what the user asked for, and its key
     local_sources requirement_files project_files config_files
                                                the same, from files and folders of the user
-    probing interpreters                       which Pythons this machine has
+    answers probing interpreters               which Pythons this machine has
     package_index tools uv workspace           how uv is run, and with whose index settings
     lock venv sidecar                          what uv is asked to do
     prefix records claims builder creation     what lies on disk, and who may change it

@@ -21,6 +21,8 @@ from wetlands.environments.layout import Layout
 from wetlands.environments.progress import Reporter, Stage
 from wetlands.errors import EnvironmentInUseError
 
+_ATTEMPTS = 100
+
 
 @contextlib.contextmanager
 def building(layout: Layout, reporter: Reporter | None) -> Iterator[FileLock]:
@@ -35,14 +37,15 @@ def building(layout: Layout, reporter: Reporter | None) -> Iterator[FileLock]:
         ProvisioningError: The folder can't be written.
     """
     lock = FileLock(layout.build_lock)
-    while True:
-        make_folder(layout.folder)
-        with explained("write to", layout.folder):
+    with explained("write to", layout.folder):
+        for remaining in reversed(range(_ATTEMPTS)):
+            make_folder(layout.folder)
             try:
                 _acquire(lock, layout, reporter)
                 break
-            except FileNotFoundError:
-                continue  # the folder was just deleted with the environment
+            except FileNotFoundError:  # the folder was just deleted with the environment
+                if not remaining:
+                    raise
     with lock:
         yield lock
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from wetlands.environments.masking import mask
 from wetlands.errors import ConfigurationError
 
 METADATA_FILES = ("pyproject.toml", "setup.py", "setup.cfg")
@@ -104,7 +105,7 @@ class ConfigFile:
 
     def identity(self) -> dict[str, Any]:
         """Return what makes it itself; its place and its comments don't."""
-        text = "\n".join(self.content).encode()
+        text = mask("\n".join(self.content)).encode()
         return {
             "kind": self.kind,
             "extras": self.extras,

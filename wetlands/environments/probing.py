@@ -19,11 +19,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from wetlands.environments.disk import read_json, write_json
-from wetlands.errors import ConfigurationError, ProvisioningError
+from wetlands.environments import answers
+from wetlands.errors import ConfigurationError
 
 TIMEOUT = 30.0
-CACHE_VERSION = 1
 
 _MARK = "wetlands-probe:"
 _SCRIPT = """
@@ -102,10 +101,10 @@ def probe(executable: str | os.PathLike[str], *, cache: Path | None = None) -> I
         fingerprint = fingerprint_of(path)
     except OSError as error:
         raise ConfigurationError(f"there is no Python at {str(path)!r}: {error.strerror}") from None
-    answer = _recall(cache, path, fingerprint)
+    answer = answers.recall(cache, path, fingerprint)
     if answer is None:
         answer = _ask(path)
-        _remember(cache, path, {**answer, "fingerprint": fingerprint})
+        answers.remember(cache, path, fingerprint, answer)
     return _interpreter(path, answer)
 
 
@@ -182,30 +181,3 @@ def find_pyzmq(folders: Iterable[str | os.PathLike[str]]) -> str | None:
             if found := _PYZMQ.fullmatch(name):
                 return found[1]
     return None
-
-
-# -- answers on disk: each in a file of its own, so that processes never wait for one another
-# -------
-
-
-def _cache_file(cache: Path, path: Path) -> Path:
-    import hashlib
-
-    return cache / f"{hashlib.sha256(str(path).encode()).hexdigest()[:20]}.json"
-
-
-def _recall(cache: Path | None, path: Path, fingerprint: list[int]) -> dict[str, Any] | None:
-    record = read_json(_cache_file(cache, path)) if cache else None
-    current = record is not None and record.get("cache_version") == CACHE_VERSION
-    return record if record and current and record.get("fingerprint") == fingerprint else None
-
-
-def _remember(cache: Path | None, path: Path, answer: dict[str, Any]) -> None:
-    if cache is None:
-        return
-    record = {**answer, "cache_version": CACHE_VERSION, "executable": str(path)}
-    try:
-        cache.mkdir(parents=True, exist_ok=True)
-        write_json(_cache_file(cache, path), record)
-    except (OSError, ProvisioningError):
-        pass  # a cache that can't be written costs time, nothing else

@@ -12,6 +12,7 @@ from __future__ import annotations
 import enum
 import logging
 import sys
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
@@ -134,8 +135,10 @@ def _make_bar(name: str, maximum: int) -> Any:
     from tqdm import tqdm
 
     class _Bar(tqdm):  # type: ignore[type-arg]
-        # tqdm's monitor is a thread that outlives the bar: a library must not leave one behind.
+        # Neither tqdm's monitor, a thread that outlives the bar, nor its lock among processes,
+        # which on some systems starts one to look after it: a library leaves nothing behind.
         monitor_interval = 0
+        _lock = threading.RLock()
 
     return _Bar(
         total=maximum,

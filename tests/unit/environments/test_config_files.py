@@ -53,6 +53,14 @@ def test_comments_and_spaces_do_not_change_the_key(tmp_path: Path) -> None:
     assert key(file) == before
 
 
+def test_a_rotated_token_does_not_change_the_key(tmp_path: Path) -> None:
+    text = "--index-url https://me:{}@index.example/simple\nsix\n"
+    file = write(tmp_path / "requirements.txt", text.format("old"))
+    before = key(file)
+    write(file, text.format("new"))
+    assert key(file) == before
+
+
 @pytest.mark.parametrize("line", ["-r inner.txt", "-c inner.txt", "--requirement=inner.txt"])
 def test_files_that_are_named_in_it_count(tmp_path: Path, line: str) -> None:
     file = write(tmp_path / "requirements.txt", f"six\n{line}\n")
