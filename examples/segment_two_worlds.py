@@ -66,7 +66,7 @@ class World:
             while self._tasks[name].wait_for().status is not TaskStatus.COMPLETED:
                 self._tell(name, self._tasks[name])
                 self._follow(name, self.env.submit(SEGMENTATION, "segment", (name,)))
-        self._bar.n = self._bar.total
+        self._bar.n = len(self.names)
         self._bar.set_postfix_str("done")
         self._bar.close()
         return {name: task.result for name, task in self._tasks.items()}
