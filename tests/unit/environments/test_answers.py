@@ -38,7 +38,16 @@ def test_a_cache_that_cannot_be_written_hurts_nothing(tmp_path: Path) -> None:
     assert answers.recall(None, PYTHON, [1]) is None
 
 
+SAID = {
+    "prefix": "/x", "virtual": False, "base_executable": sys.executable, "version": [3, 11, 7],
+    "implementation": "CPython", "abi": "cp311", "platform": "linux_x86_64", "libc": "gnu",
+    "pickle_protocol": 5, "path": [],
+}  # fmt: skip
+
+
 def test_a_known_python_is_not_asked_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probing, "_ask", lambda path: SAID)
     first = probing.probe(sys.executable, cache=tmp_path)
     monkeypatch.setattr(probing, "_ask", None)
     assert probing.probe(sys.executable, cache=tmp_path) == first
+    assert first.version == (3, 11, 7)
