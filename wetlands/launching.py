@@ -48,7 +48,7 @@ def make_plan(
         environ=per_worker,
         sidecar=sidecar,
         pickle_protocol=min(pickle.HIGHEST_PROTOCOL, python.pickle_protocol),
-        by_value=python.implementation == "cpython" and same_minor(python.version),
+        by_value=python.implementation == "CPython" and same_minor(python.version),
         lease=registry.lease(prefix.name) if prefix.managed else None,
     )
 
@@ -82,14 +82,16 @@ def _variables(worker_env: WorkerEnv | None, slot: int) -> dict[str, str]:
         return {}
     if not callable(worker_env):
         raise ConfigurationError(
-            f"worker_env must be a function of the worker's number, not {worker_env!r}"
+            "worker_env must be a function of the worker's number, not an object of type "
+            f"{type(worker_env).__name__}"
         )
     found = worker_env(slot)
     if not isinstance(found, Mapping):
-        raise ConfigurationError(f"worker_env({slot}) must return a dict, not {found!r}")
+        # Without the value, here and below: it may be a secret.
+        kind = type(found).__name__
+        raise ConfigurationError(f"worker_env({slot}) must return a dict, not {kind}")
     for name, value in found.items():
         if not isinstance(name, str) or not isinstance(value, str):
-            # Without the value: it may be a secret.
             raise ConfigurationError(
                 f"worker_env({slot}) must map strings to strings; {name!r} is mapped to an object "
                 f"of type {type(value).__name__}"

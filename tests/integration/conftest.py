@@ -66,10 +66,10 @@ def launch(manager: EnvironmentManager) -> Iterator[Launch]:
     """Launches environments of the test's own."""
     opened: list[Environment] = []
 
-    def launch(name: str = "own", **options: Any) -> Environment:
+    def launch(*args: Any, name: str = "own", **options: Any) -> Environment:
         env = manager.load(name, sys.executable)
         opened.append(env)
-        env.launch(**options)
+        env.launch(*args, **options)
         return env
 
     yield launch
