@@ -34,19 +34,46 @@ def connect(context: Any, config: dict[str, Any], identity: str) -> Any:
 
 
 class TaskSocket:
-    """The socket on which tasks arrive, shared with code that may be interrupted anywhere."""
+    """The socket on which tasks arrive.
+
+    What a task reports is sent from its own code, in which a signal handler may run at any moment:
+    it may raise (alarms as time limits do), and it may report something itself. No message then
+    gets between the frames of another, and what follows one that was cut off says so.
+    """
 
     def __init__(self, socket: Any) -> None:
         self._socket = socket
         self._send_frame = partial(zmq.backend.Socket.send, socket)
+        self._waiting: deque[list[bytes]] = deque()
+        self._sending = False
+        self._cut = False  # whether the last message may have been left unfinished
 
     def send(self, message: protocol.Message) -> None:
-        """Send a message, whole or not at all. One thread at a time."""
-        frames = protocol.encode(message)
+        """Send a message. One thread at a time."""
+        self._waiting.append(protocol.encode(message))
+        if self._sending:
+            return  # we interrupted the sending of another, which goes on with this one
+        self._sending = True
+        try:
+            while self._waiting:
+                self._send_frames(self._waiting.popleft())
+        finally:
+            self._sending = False
+
+    def send_ending(self, message: protocol.Message) -> None:
+        """Send the last message of a task, when none of its code is running any more."""
+        self._sending = False  # should it have been interrupted just before it said so itself
+        self.send(message)
+
+    def _send_frames(self, frames: list[bytes]) -> None:
         flags = [zmq.SNDMORE] * (len(frames) - 1) + [0]
-        # All frames in one C call: what a signal handler of the task raises between two of them
-        # would leave half a message on the wire.
+        # pyzmq runs signal handlers after every frame, so what they raise does not tell whether
+        # that frame was sent. An empty one ends the message in any case; see `protocol.Void`.
+        if self._cut:
+            self._send_frame(b"", 0)
+        self._cut = True
         deque(map(self._send_frame, frames, flags), 0)
+        self._cut = False
 
     def receive(self) -> protocol.Message:
         """Return the message that arrives next, whatever a task left behind disturbs us."""

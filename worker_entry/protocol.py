@@ -9,8 +9,12 @@ A message is a list of frames::
     header   a JSON object, ASCII, at most MAX_HEADER bytes; present exactly when the kind has
              header fields. Unknown keys are ignored, missing or wrongly typed ones are an error.
              Whole numbers fit into 64 bits; NaN and Infinity may be written, as Python does
-    payload  opaque frames; only kinds that carry values have them. Nothing in this file looks
-             inside, and nothing of them is unpickled before the peer has proved its token
+    payload  opaque frames; only kinds that carry values have them, and the last one is never
+             empty. Nothing in this file looks inside, and nothing of them is unpickled before the
+             peer has proved its token
+
+An empty last frame makes a message void, whatever is before it: a sender that was interrupted
+between two frames can neither take back what it said nor know how far it got, and so ends it.
 
 A worker has two ROUTER peers in the host. On the *control* socket it says Hello with its token
 and gets Welcome or Reject; later Interrupt arrives there, read by a thread of its own, so that a
@@ -122,6 +126,10 @@ class Canceled(NamedTuple):
     attempt: int
 
 
+class Void(NamedTuple):
+    """Either way: nothing; what is left of a message that its sender had to break off."""
+
+
 class Welcome(NamedTuple):
     """Host to worker, control: the token is right."""
 
@@ -200,6 +208,7 @@ Message = Union[
     Result,
     Failure,
     Canceled,
+    Void,
     Welcome,
     Reject,
     Run,
@@ -215,6 +224,8 @@ def encode(message: Message) -> list[bytes]:
         LocalProtocolError: A field has a value that can't be written.
     """
     cls = type(message)
+    if cls is Void:
+        return [b""]
     kind = _KINDS[cls]
     values: tuple[Any, ...] = tuple(message)
     task, attempt = values[:2] if kind.about_task else (0, 0)
@@ -227,6 +238,8 @@ def encode(message: Message) -> list[bytes]:
         raise LocalProtocolError(f"can't send {cls.__name__}: {error}") from error
     if kind.payload:
         frames.extend(values[-1])
+        if not len(frames[-1]):
+            raise LocalProtocolError(f"can't send {cls.__name__}: its last frame is empty")
     return frames
 
 
@@ -256,6 +269,8 @@ def decode(frames: Sequence[bytes]) -> Message:
     Raises:
         RemoteProtocolError: They are none.
     """
+    if frames and not len(frames[-1]):
+        return Void()
     if not frames or len(frames[0]) != _HEAD.size:
         raise RemoteProtocolError(f"no message head in {len(frames)} frames")
     code, task, attempt = _HEAD.unpack(frames[0])

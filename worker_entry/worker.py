@@ -88,7 +88,7 @@ class Worker:
             if not isinstance(message, protocol.Run):
                 give_up(f"{type(message).__name__} where tasks are taken")
             ending = self._run(message)
-            self._socket.send(ending)
+            self._socket.send_ending(ending)
             del message, ending  # an idle worker need not hold arguments and a result
 
     def interrupt(self, task: int, attempt: int) -> None:

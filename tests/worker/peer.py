@@ -188,6 +188,8 @@ class Peer:
         ended = Ended(self.codec)
         while True:
             message: Any = self.receive()
+            if isinstance(message, protocol.Void):
+                continue
             assert (message.task, message.attempt) == (self._number, 0)
             ended.messages.append(message)
             if isinstance(message, (protocol.Result, protocol.Failure, protocol.Canceled)):

@@ -405,4 +405,5 @@ class Driver:
         protocol.Result: _on_result,
         protocol.Failure: _on_failure,
         protocol.Canceled: _on_canceled,
+        protocol.Void: lambda driver, worker, message: None,
     }

@@ -96,18 +96,13 @@ def fail_with_bytes():
 
 
 def fail_in_a_chain(length, size):
+    error = None
     for number in range(length):
         try:
-            raise ValueError("x" * size)
-        except ValueError as error:
-            if number == length - 1:
-                raise
-            previous = error
-        try:
-            raise KeyError("\U0001f40d" * size) from previous
-        except KeyError:
-            pass
-    return None
+            raise ValueError(str(number) + "\U0001f40d" * size) from error
+        except ValueError as raised:
+            error = raised
+    raise error
 
 
 # -- values -------------------------------------------------------------------------------------
@@ -229,7 +224,7 @@ def join_thread():
 def report_at_signals(count, task):
     """Be interrupted by a timer whose handler raises, wherever it hits, while reporting."""
 
-    class HitError(Exception):
+    class HitError(BaseException):
         pass
 
     def hit(*_):
@@ -238,22 +233,14 @@ def report_at_signals(count, task):
 
     before = signal.signal(signal.SIGALRM, hit)
     hits = 0
-    signal.setitimer(signal.ITIMER_REAL, 0.0005, 0.0007)
-    try:
-        while hits < count:
-            try:
-                while True:
-                    task.set_output("key", b"value")
-            except HitError:
-                hits += 1
-    finally:
-        while True:
-            try:
-                signal.setitimer(signal.ITIMER_REAL, 0)
-                break
-            except HitError:
-                pass
-        signal.signal(signal.SIGALRM, before)
+    while hits < count:
+        try:
+            signal.setitimer(signal.ITIMER_REAL, 0.0003 + hits * 0.000001)  # once
+            while True:
+                task.set_output("key", b"value")
+        except HitError:
+            hits += 1
+    signal.signal(signal.SIGALRM, before)
     return hits
 
 
