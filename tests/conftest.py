@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,13 @@ from wetlands.runtime import folder
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--long", action="store_true", help="also run soaks and wide matrices")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # A folder of our own for sockets, or the check below would count those of other programs.
+    folder = tempfile.TemporaryDirectory(prefix="wl-", ignore_cleanup_errors=True)
+    config.add_cleanup(folder.cleanup)
+    os.environ["XDG_RUNTIME_DIR"] = folder.name
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

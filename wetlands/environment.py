@@ -233,7 +233,7 @@ class Environment:
         pool = self._open_pool()
         limit = positive("timeout", timeout)
         found = find_script(path, args, run_name)
-        return self._submit(pool, found, b"", limit, start)
+        return self._submit(pool, found, None, limit, start)
 
     def map(
         self,
@@ -337,7 +337,7 @@ class Environment:
             ExecutionException: The module can't be imported there.
         """
         pool = self._open_pool()
-        names = _result(self._submit(pool, find_functions(module), b"", math.inf, True))
+        names = _result(self._submit(pool, find_functions(module), None, math.inf, True))
         return ModuleProxy(module, names, self.execute)
 
     # -- packages and programs --------------------------------------------------------------------
@@ -449,9 +449,10 @@ class Environment:
         return found
 
     def _submit(
-        self, pool: Pool, target: Target, arguments: bytes, timeout: float, start: bool
+        self, pool: Pool, target: Target, arguments: bytes | None, timeout: float, start: bool
     ) -> Task[Any]:
-        task = pool.new_task((*target.frames, arguments), timeout, target.label)
+        frames = target.frames if arguments is None else (*target.frames, arguments)
+        task = pool.new_task(frames, timeout, target.label)
         return task.start() if start else task
 
     def _mapped(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from wetlands import activation
 from wetlands.environments.registry import Prefix, Registry
@@ -85,7 +86,7 @@ def _variables(worker_env: WorkerEnv | None, slot: int) -> dict[str, str]:
             "worker_env must be a function of the worker's number, not an object of type "
             f"{type(worker_env).__name__}"
         )
-    found = worker_env(slot)
+    found: Any = worker_env(slot)
     if not isinstance(found, Mapping):
         # Without the value, here and below: it may be a secret.
         kind = type(found).__name__

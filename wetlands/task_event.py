@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import logging
 import threading
@@ -103,7 +104,8 @@ def call_listener(listener: Listener, event: TaskEvent) -> None:
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt) and _in_main_thread():
             raise  # Ctrl-C, while a late listener ran in the caller's thread
-        logger.exception("A listener of %r raised", event.task)
+        with contextlib.suppress(Exception):  # a log handler that raises
+            logger.exception("A listener of %r raised", event.task)
     finally:
         _delivering.event = outer
 

@@ -231,3 +231,11 @@ def test_several_threads_may_map_at_once(env: Environment) -> None:
     for thread in threads:
         thread.join()
     assert seen == {1000 * i: list(range(1000 * i, 1000 * i + 100)) for i in range(4)}
+
+
+def test_an_iterator_may_be_collected_on_any_thread(env: Environment, gate: Gate) -> None:
+    # The garbage collector chooses the thread; here it is the one that serves all pools.
+    results: Any = env.map(WORK, "hold_politely", [gate.path])
+    pool: Any = env._pool
+    pool._host.loop.post(pool._driver, results.close)
+    assert env.execute(WORK, "echo", (1,)) == 1

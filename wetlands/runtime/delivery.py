@@ -7,6 +7,7 @@ waits for this thread.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import queue
 import threading
@@ -48,5 +49,6 @@ class Delivery:
             try:
                 function()
             except BaseException:  # sys.exit() in a callback must not end all deliveries
-                logger.exception("A callback raised")
+                with contextlib.suppress(Exception):  # the callback may be a log handler
+                    logger.exception("A callback raised")
             del function  # or it would keep its task alive until the next one comes

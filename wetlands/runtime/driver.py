@@ -223,9 +223,8 @@ class Driver:
         run = protocol.Run(command.task, command.attempt, entry.payload)
         try:
             self._host.transport.send(worker.task_identity, run)
-        except PeerUnreachableError as error:
-            # Most likely it is dead, which its exit will tell with more words.
-            logger.debug("Worker %d can't be reached: %s", worker.id.slot, error)
+        except PeerUnreachableError:
+            # Most likely it is dead, which its exit will tell in words.
             self._host.loop.call_later(self, 1.0, lambda: self._unreachable(worker, command))
         # While the worker gets to work; its answer can't overtake this, being read here, too.
         entry.task._start(TaskWorker(worker.id.slot, worker.process.pid))
@@ -260,7 +259,7 @@ class Driver:
     def _announce_broken(self, command: AnnounceBroken) -> None:
         failures = list(self._endings.failures.values())
         text = self._endings.broken_text()
-        logger.error("%s", text)
+        self._log(logging.ERROR, None, "%s", text)
         self.refusal = self.refusal or (lambda: PoolBrokenError(text, failures=failures))
         self.opened.set()
 
@@ -351,13 +350,8 @@ class Driver:
             self._endings.failures[slot] = (
                 f"worker {slot} {death.describe()}\n{death.log_tail}".rstrip()
             )
-            logger.warning(
-                "Worker %d of environment %r %s",
-                slot,
-                self._plan.environment,
-                death.describe(),
-                extra=self._extra(slot, None),
-            )
+            text = "Worker %d of environment %r %s"
+            self._log(logging.WARNING, slot, text, slot, self._plan.environment, death.describe())
         if not worker.ready and not self.opened.is_set():
             self._fail_start(slot, death)
         if worker.busy_with and started != worker.busy_with:
@@ -384,7 +378,12 @@ class Driver:
 
         return emit
 
-    def _extra(self, slot: int, task_id: str | None) -> dict[str, Any]:
+    def _log(self, level: int, slot: int | None, text: str, *args: object) -> None:
+        # Handlers are code of the user, which has no place on the loop thread.
+        extra = self._extra(slot, None)
+        self._host.delivery.call(lambda: logger.log(level, text, *args, extra=extra))
+
+    def _extra(self, slot: int | None, task_id: str | None) -> dict[str, Any]:
         return {"environment": self._plan.environment, "worker": slot, "task": task_id}
 
     _EXECUTORS: ClassVar[dict[type, Callable[[Driver, Any], None]]] = {

@@ -179,8 +179,7 @@ class Loop:
         for identity, frames in self.transport.drain(BATCH):
             client = self._identities.get(identity)
             if client is None:
-                logger.debug("Dropped a message of a worker that is gone")
-                continue
+                continue  # of a worker that is gone
             try:
                 client.receive(identity, frames)
             except Exception as error:
@@ -209,12 +208,14 @@ class Loop:
             call()
         except Exception as error:
             if client is None:
-                logger.exception("A request to the loop failed")
+                with contextlib.suppress(Exception):  # a log handler that raises
+                    logger.exception("A request to the loop failed")
             else:
                 self._break(client, error)
 
     def _break(self, client: LoopClient, error: Exception) -> None:
-        logger.critical("A pool broke down, which is a bug in wetlands", exc_info=error)
+        with contextlib.suppress(Exception):  # a log handler that raises
+            logger.critical("A pool broke down, which is a bug in wetlands", exc_info=error)
         try:
             client.break_down(error)
         except Exception:

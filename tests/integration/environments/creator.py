@@ -22,9 +22,10 @@ def tell(event: ProvisioningEvent) -> None:
 
 
 def main(action: str, root: str, name: str, dependencies: str) -> None:
-    """Create the environment; to hold it, keep it in use until standard input ends."""
+    """Create, replace or hold an environment; it is held until standard input ends."""
     registry = Registry(Path(root))
-    registry.ensure(name, parse_recipe(json.loads(dependencies)), on_progress=tell)
+    recipe = parse_recipe(json.loads(dependencies))
+    registry.ensure(name, recipe, replace_existing=action == "replace", on_progress=tell)
     if action == "hold":
         lease = registry.lease(name)
         assert lease is not None

@@ -167,6 +167,17 @@ def test_another_recipe_replaces_it_on_request(create: Create) -> None:
     assert set(packages_of(prefix)) == {"packaging"}
 
 
+def test_an_environment_outlives_a_replacement_that_cannot_be_resolved(
+    create: Create, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wish = {"pip": ["six"]}
+    first = create(wish)
+    with pytest.raises(EnvironmentBuildError):
+        create({"pip": ["six==1.16.0", "six==1.17.0"]}, replace_existing=True)
+    monkeypatch.setattr(subprocess, "Popen", no_process)
+    assert create(wish) == first
+
+
 def test_an_environment_in_use_is_not_replaced(
     create: Create, registry: Registry, name: str
 ) -> None:

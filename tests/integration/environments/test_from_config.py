@@ -54,10 +54,11 @@ def test_hashes_in_the_file_are_verified(make: Any) -> None:
     assert packages_of(prefix) == {"six": "1.17.0"}
 
 
-def test_a_wrong_hash_in_the_file_is_an_error(make: Any) -> None:
+def test_a_wrong_hash_in_the_file_is_an_error(make: Any, shared_root: Path, name: str) -> None:
     with pytest.raises(EnvironmentBuildError, match="don't trust it") as caught:
         make("requirements.txt", f"six==1.17.0 --hash=sha256:{'0' * 64}\n")
     assert SIX in caught.value.log_tail
+    assert not (shared_root / "envs" / name / "prefix").exists()
 
 
 # -- pyproject.toml --------------------------------------------------------------------------------

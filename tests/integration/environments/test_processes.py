@@ -162,6 +162,18 @@ def test_a_creation_killed_at_a_random_moment_is_repaired(
     assert_whole(create)
 
 
+@pytest.mark.parametrize("point", ["locking Resolved", "creating making", "creating Creating",
+                                   "installing installing", "installing Installed"])  # fmt: skip
+def test_a_replacement_killed_at_any_stage_leaves_no_half_environment(
+    shared_root: Path, name: str, create: Create, point: str
+) -> None:
+    create({"pip": ["tomli"]})
+    with creator(shared_root, name, action="replace") as process:
+        read_until(process, point)
+        process.kill()
+    assert set(packages_of(create({"pip": ["tomli"]}, replace_existing=True))) == {"tomli"}
+
+
 def test_a_killed_removal_is_completed_by_the_next_creation(
     create: Create, registry: Registry, name: str, shared_root: Path
 ) -> None:

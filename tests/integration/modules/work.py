@@ -179,6 +179,11 @@ def say_without_newline(text):
     sys.stdout.flush()
 
 
+def say_and_hold(folder, name):
+    print("said by", name)
+    return hold(folder, name)
+
+
 def flood(lines):
     for i in range(lines):
         sys.stdout.write(f"line {i} of many that nobody will ever want to read\n")
