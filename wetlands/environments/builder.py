@@ -32,12 +32,13 @@ def build(
         EnvironmentBuildError: The recipe can't be resolved or installed.
     """
     layout = work.layout
-    layout.marker.unlink(missing_ok=True)
     layout.log.unlink(missing_ok=True)
     sweep_trash(layout.folder)
     interpreter = _choose(work, recipe, cache)
     work.reporter.stage(Stage.LOCKING, "resolving its dependencies")
     ensure_lock(work, recipe, key, interpreter)
+    # Only now: an environment outlives a recipe that was to replace it and can't be resolved.
+    layout.marker.unlink(missing_ok=True)
     try:
         made = _make(work, recipe, interpreter)
     except BaseException:
