@@ -47,14 +47,14 @@ def run(command: list[str], cwd: Path, **environ: str) -> str:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_python_of_a_page_runs(page: Path, tmp_path: Path) -> None:
     program = []
-    for block in blocks(page, "python"):
-        compile(block.text, f"{page.name}:{block.line}", "exec", dont_inherit=True)
+    for block in blocks(page):
         kind, _, name = block.role.partition(": ")
+        assert kind in ("", "file", "fragment"), f"{page.name}:{block.line}: {block.role!r}"
         if kind == "file":
             (tmp_path / name).write_text(block.text, encoding="utf-8")
-        elif kind != "fragment":
-            assert kind == "", f"{page.name}:{block.line}: unknown role {block.role!r}"
-            program.append(placed(block))
+        if block.language == "python":
+            compile(block.text, f"{page.name}:{block.line}", "exec", dont_inherit=True)
+            program += [placed(block)] if kind == "" else []
     if program:
         (tmp_path / "page.py").write_text("".join(program), encoding="utf-8")
         run([sys.executable, "page.py"], tmp_path, PYTHONPATH=str(REPOSITORY))
@@ -85,7 +85,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def commands() -> list[str]:
-    return [block.text.strip() for block in blocks(README, "sh")]
+    return [block.text.strip() for block in blocks(README) if block.language == "sh"]
 
 
 def test_the_setup_is_two_commands(commands: list[str]) -> None:
@@ -112,7 +112,7 @@ def test_the_second_command_finds_all_it_needs_for_the_tests(
     assert commands[1].endswith("-m pytest")
     out = run(["sh", "-c", python_of_tests(commands[1]) + " -q --collect-only"], clone)
     assert "test_the_second_command_finds_all_it_needs_for_the_tests" in out
-    run([".venv/bin/python", "-m", "pytest", "-q", "tests/unit", "-k", "test_errors"], clone)
+    run([".venv/bin/python", "-m", "pytest", "-q", "tests/unit", "-k", "test_names"], clone)
 
 
 def python_of_tests(command: str) -> str:
