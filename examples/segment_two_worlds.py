@@ -179,8 +179,7 @@ def main() -> None:
     absent = [name for name in ("numpy", "skimage") if importlib.util.find_spec(name) is None]
     print(f"This program: Python {platform.python_version()}, without {', '.join(absent) or '-'}.")
     with ThreadPoolExecutor() as threads, EnvironmentManager(options.root) as manager:
-        making = [threads.submit(make, manager) for make in (old_world, new_world)]
-        old, new = (each.result() for each in making)
+        old, new = old_world(manager), new_world(manager)
         print(f"Old world:    {old.title}.\nNew world:    {new.title}.")
         if old.env.interpreter.version[:2] == new.env.interpreter.version[:2]:
             print("Only one Python that fits was found: both worlds run on it.")
