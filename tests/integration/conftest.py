@@ -66,8 +66,10 @@ def launch(manager: EnvironmentManager) -> Iterator[Launch]:
     """Launches environments of the test's own."""
     opened: list[Environment] = []
 
-    def launch(*args: Any, name: str = "own", **options: Any) -> Environment:
-        env = manager.load(name, sys.executable)
+    def launch(
+        *args: Any, name: str = "own", python: str | Path = sys.executable, **options: Any
+    ) -> Environment:
+        env = manager.load(name, python)
         opened.append(env)
         env.launch(*args, **options)
         return env

@@ -1,0 +1,140 @@
+"""Who may import whom, read from the sources."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+HOST = sorted((ROOT / "wetlands").rglob("*.py"))
+WORKER = sorted((ROOT / "worker_entry").rglob("*.py"))
+
+#: From the bottom up; a module imports from its own layer and from those below.
+LAYERS: list[set[str]] = [
+    {"wetlands.errors", "worker_entry.protocol", "worker_entry.codec", "worker_entry.failure"},
+    {"wetlands.core", "wetlands.task", "wetlands.task_async", "wetlands.task_event",
+     "wetlands.future", "wetlands.target", "wetlands.mapping", "wetlands.proxy",
+     "wetlands.activation"},
+    {"wetlands.runtime", "wetlands.environments"},
+    {"wetlands.launching"},
+    {"wetlands.environment"},
+    {"wetlands.environment_manager"},
+    {"wetlands"},
+]  # fmt: skip
+
+#: What reads clocks, rolls dice, starts threads, or touches anything outside the process.
+IMPURE = {
+    "asyncio", "concurrent", "ctypes", "io", "logging", "multiprocessing", "os", "pathlib",
+    "psutil", "queue", "random", "secrets", "select", "selectors", "shutil", "signal", "socket",
+    "subprocess", "sys", "tempfile", "threading", "time", "uuid", "zmq",
+}  # fmt: skip
+
+#: Added to the standard library after Python 3.7.
+TOO_NEW = {"graphlib", "tomllib", "zoneinfo", "importlib.metadata", "importlib.resources.abc"}
+
+
+def imports(path: Path, *, at_import: bool = False) -> Iterator[str]:
+    """Give the modules that a file imports, type checking aside; with from-imports resolved."""
+    tree = ast.parse(path.read_text("utf-8"))
+    for node in _statements(tree, at_import):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            assert node.module is not None
+            for alias in node.names:
+                full = f"{node.module}.{alias.name}"
+                yield full if _is_module(full) else node.module
+
+
+def _statements(node: ast.AST, at_import: bool) -> Iterator[ast.AST]:
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
+            continue
+        if at_import and isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            continue
+        yield child
+        yield from _statements(child, at_import)
+
+
+def _is_module(name: str) -> bool:
+    place = ROOT.joinpath(*name.split("."))
+    return place.is_dir() or place.with_suffix(".py").is_file()
+
+
+def name_of(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(part for part in parts if part != "__init__")
+
+
+def layer(module: str) -> int:
+    """Return how high a module is."""
+    found = [
+        (len(prefix), height)
+        for height, members in enumerate(LAYERS)
+        for prefix in members
+        if module == prefix or (module.startswith(prefix + ".") and prefix != "wetlands")
+    ]
+    assert found, f"{module} has no place in the layers: give it one"
+    return max(found)[1]
+
+
+@pytest.mark.parametrize("path", HOST, ids=name_of)
+def test_imports_go_downwards_only(path: Path) -> None:
+    for found in imports(path):
+        if found.split(".")[0] in ("wetlands", "worker_entry"):
+            own = name_of(path)
+            if own == "wetlands":
+                continue
+            assert layer(found) <= layer(own), f"{own} imports {found}, which is above it"
+
+
+@pytest.mark.parametrize("path", HOST, ids=name_of)
+def test_the_host_imports_three_modules_of_the_worker(path: Path) -> None:
+    for found in imports(path):
+        if found.split(".")[0] == "worker_entry":
+            allowed = {"protocol", "codec", "failure"}
+            assert found in {f"worker_entry.{name}" for name in allowed}, found
+
+
+@pytest.mark.parametrize("path", [p for p in HOST if "core" in p.parts], ids=name_of)
+def test_the_core_is_pure(path: Path) -> None:
+    for found in imports(path):
+        assert found.split(".")[0] not in IMPURE, f"{name_of(path)} imports {found}"
+
+
+@pytest.mark.parametrize("path", HOST, ids=name_of)
+def test_only_the_runtime_opens_sockets(path: Path) -> None:
+    if "runtime" not in path.parts:
+        assert not {"zmq", "socket", "selectors"} & {name.split(".")[0] for name in imports(path)}
+
+
+@pytest.mark.parametrize("path", WORKER, ids=name_of)
+def test_the_worker_imports_the_standard_library_and_zmq_alone(path: Path) -> None:
+    for found in imports(path):
+        top = found.split(".")[0]
+        assert top != "wetlands", found
+        known = top in sys.stdlib_module_names or top in ("zmq", "worker_entry", "cloudpickle")
+        assert known, found
+        assert not {found, top} & TOO_NEW, found
+        if top == "cloudpickle":  # the host's copy, on demand
+            assert found not in set(imports(path, at_import=True))
+
+
+@pytest.mark.parametrize("path", WORKER, ids=name_of)
+def test_the_worker_is_written_in_the_syntax_of_python_3_7(path: Path) -> None:
+    ast.parse(path.read_text("utf-8"), feature_version=(3, 7))
+
+
+def test_importing_the_package_imports_no_other_module_of_it() -> None:
+    own = set(imports(ROOT / "wetlands" / "__init__.py", at_import=True))
+    assert not {name for name in own if name.split(".")[0] not in sys.stdlib_module_names}
+
+
+def test_every_module_says_what_it_is() -> None:
+    for path in [*HOST, *WORKER]:
+        assert ast.get_docstring(ast.parse(path.read_text("utf-8"))), path
