@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
+from tqdm.contrib.logging import logging_redirect_tqdm
 
 from wetlands import Environment, EnvironmentManager, Task, TaskEvent, TaskEventType, TaskStatus
 from wetlands.errors import InterpreterNotFoundError, WorkerLostError
@@ -49,7 +50,7 @@ class World:
     def start(self, mishaps: dict[str, Callable[[Task[Any]], None]], position: int) -> None:
         """Submit all photographs; each mishap is called once, when its task is at work."""
         self._mishaps = mishaps
-        self._bar = tqdm(
+        self.bar = tqdm(
             total=len(self.names),
             desc=self.env.name,
             position=position,
@@ -66,9 +67,8 @@ class World:
             while self._tasks[name].wait_for().status is not TaskStatus.COMPLETED:
                 self._tell(name, self._tasks[name])
                 self._follow(name, self.env.submit(SEGMENTATION, "segment", (name,)))
-        self._bar.n = len(self.names)
-        self._bar.set_postfix_str("done")
-        self._bar.close()
+        self.bar.n = len(self.names)
+        self.bar.set_postfix_str("done")
         return {name: task.result for name, task in self._tasks.items()}
 
     def _follow(self, name: str, task: Task[Any]) -> None:
@@ -79,7 +79,7 @@ class World:
         # Events come on a background thread, one at a time.
         task = event.task
         if event.type is TaskEventType.UPDATE:
-            self._bar.set_postfix_str(task.message or "", refresh=False)
+            self.bar.set_postfix_str(task.message or "", refresh=False)
             self._show(name, task.progress or 0.0)
             if name in self._mishaps:
                 self._mishaps.pop(name)(task)
@@ -88,15 +88,15 @@ class World:
 
     def _show(self, name: str, progress: float) -> None:
         step, self._progress[name] = progress - self._progress[name], progress
-        self._bar.update(step)
+        self.bar.update(step)
 
     def _tell(self, name: str, task: Task[Any]) -> None:
         if task.status is TaskStatus.CANCELED:
             happened = f"{label(name)} was canceled"
         elif isinstance(task.exception, WorkerLostError) and task.worker:
             slot, pid = task.worker
-            death = f"died of {task.exception.signal} while it had {label(name)}"
-            happened = f"worker {slot} (pid {pid}) {death}, and was replaced"
+            death = f"died of {task.exception.signal} with {label(name)}, was replaced"
+            happened = f"worker {slot} (pid {pid}) {death}"
         else:
             raise task.exception or RuntimeError(f"{task!r} has no result")
         self.story.append(f"{self.env.name}: {happened}; submitted again, done.")
@@ -185,9 +185,12 @@ def main() -> None:
             print("Only one Python that fits was found: both worlds run on it.")
         print(f"Ready after {time.monotonic() - began:.1f} s.\n", flush=True)
 
-        old.start({CANCELED: cancel}, position=0)
-        new.start({KILLED: kill}, position=1)
-        before, after = threads.map(World.results, (old, new))
+        with logging_redirect_tqdm():  # log records go above the bars, not through them
+            old.start({CANCELED: cancel}, position=0)
+            new.start({KILLED: kill}, position=1)
+            before, after = threads.map(World.results, (old, new))
+            old.bar.close()
+            new.bar.close()
         output = Path(options.output).absolute()
         output.write_bytes(picture(new, [old.title, new.title], before, after))
 
