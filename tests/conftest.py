@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import glob
 import os
 import tempfile
 import threading
@@ -11,6 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.support.processes import runs
 from tests.support.waiting import wait_until
 from wetlands.runtime import folder
 
@@ -38,14 +41,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _children() -> set[int]:
-    found = set()
-    for child in psutil.Process().children(recursive=True):
-        try:
-            if child.status() != psutil.STATUS_ZOMBIE:
-                found.add(child.pid)
-        except psutil.NoSuchProcess:
-            pass
-    return found
+    """Return all descendants that are no zombies."""
+    if not os.path.exists("/proc/thread-self/children"):
+        return {child.pid for child in psutil.Process().children(recursive=True) if runs(child.pid)}
+    # The same without looking at every process of the machine, twice in every test.
+    found: set[int] = set()
+    unseen = [os.getpid()]
+    while unseen:
+        for path in glob.glob(f"/proc/{unseen.pop()}/task/*/children"):
+            with contextlib.suppress(OSError), open(path) as file:
+                unseen += [int(pid) for pid in file.read().split()]
+        found.update(unseen)
+    return {pid for pid in found if runs(pid)}
 
 
 def _threads() -> set[str]:
