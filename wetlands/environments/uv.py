@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -30,6 +31,9 @@ _KEPT = frozenset([
 ])  # fmt: skip
 
 
+_finding = threading.Lock()
+
+
 def binary() -> str:
     """Return the absolute path of uv's binary.
 
@@ -39,7 +43,9 @@ def binary() -> str:
     from uv import find_uv_bin
 
     try:
-        return os.path.abspath(find_uv_bin())
+        # It asks sysconfig, whose first answer is not safe to ask for from two threads at once.
+        with _finding:
+            return os.path.abspath(find_uv_bin())
     except FileNotFoundError as error:
         raise ProvisioningError(
             "uv's binary is missing: reinstall it with `pip install --force-reinstall uv`"
