@@ -64,6 +64,7 @@ class Codec:
         Raises:
             CodecError: One of them can't be pickled; the text names it.
         """
+        kwargs = kwargs or {}
         if not kwargs and all(type(value) in _PLAIN for value in args):
             return _pickle((tuple(args), {}), protocol=self.protocol)
         try:

@@ -8,7 +8,7 @@ import signal
 import traceback
 from collections import deque
 from functools import partial
-from typing import Any, NoReturn
+from typing import Any, Callable, NoReturn
 
 import zmq
 import zmq.backend
@@ -17,6 +17,24 @@ from worker_entry import protocol
 
 #: Exit status of a worker whose host sends garbage.
 EXIT_PROTOCOL = 76  # EX_PROTOCOL of sysexits.h
+
+
+def undisturbed(function: Callable[[], None]) -> None:
+    """Call a function again when what a signal handler raised may have kept it from its end.
+
+    The handlers are those that a task left behind, or the one of SIGINT. There is a limit, because
+    something that is broken for good must end the process.
+    """
+    for _ in range(1000):
+        try:
+            return function()
+        except (zmq.ZMQError, SystemExit):
+            raise
+        except KeyboardInterrupt:
+            pass  # the task that it was meant for is over
+        except BaseException:  # from an alarm, say
+            traceback.print_exc()
+    return function()
 
 
 def connect(context: Any, config: dict[str, Any], identity: str) -> Any:
@@ -43,6 +61,7 @@ class TaskSocket:
 
     def __init__(self, socket: Any) -> None:
         self._socket = socket
+        self._readable = [(socket, zmq.POLLIN)]
         self._send_frame = partial(zmq.backend.Socket.send, socket)
         self._waiting: deque[list[bytes]] = deque()
         self._sending = False
@@ -76,20 +95,20 @@ class TaskSocket:
         self._cut = False
 
     def receive(self) -> protocol.Message:
-        """Return the message that arrives next, whatever a task left behind disturbs us."""
-        while True:
-            try:
-                frames = [self._socket.recv()]
-                break
-            except (zmq.ZMQError, SystemExit):
-                raise
-            except KeyboardInterrupt:
-                pass  # a stray SIGINT between tasks is nobody's wish
-            except BaseException:  # from a signal handler, for an alarm, say
-                traceback.print_exc()
+        """Return the message that arrives next, whatever a task left behind disturbs us.
+
+        A signal within the microseconds of taking it may cost a frame. What is left makes no sense
+        then, this process ends, and the host gives the task to another: none is lost.
+        """
+        undisturbed(self._wait)
+        frames = [self._socket.recv()]
         while self._socket.getsockopt(zmq.RCVMORE):
             frames.append(self._socket.recv())
         return _decode(frames)
+
+    def _wait(self) -> None:
+        # Not by receiving: a signal that comes while a message does would cost the frame.
+        zmq.zmq_poll(self._readable, -1)
 
     def close(self) -> None:
         """Close the socket when what was said has been sent."""

@@ -26,6 +26,10 @@ class Control(threading.Thread):
 
     def run(self) -> None:
         """Serve until the process ends."""
+        if hasattr(signal, "pthread_sigmask"):
+            # A signal that arrives here does not wake the main thread, whose business it is.
+            crashes = {signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGABRT}
+            signal.pthread_sigmask(signal.SIG_BLOCK, set(signal.Signals) - crashes)
         while True:
             message = receive(self._socket, self._lifeline)
             if not isinstance(message, protocol.Interrupt):

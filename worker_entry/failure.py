@@ -25,6 +25,9 @@ MAX_TEXT = 256 * 1024
 MAX_LINES = 400
 MAX_LINE = 1000
 
+_DIRECT = "The above exception was the direct cause of the following exception:"
+_DURING = "During handling of the above exception, another exception occurred:"
+
 _HERE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 #: What runs user code and is not user code. (In newer versions these are frozen modules.)
 _RUNNERS = (runpy.__file__, importlib.__file__)
@@ -35,11 +38,14 @@ def describe(error: BaseException, kind: str = "exception") -> dict[str, Any]:
     try:
         chain = _chain(error)
         room = MAX_TEXT // len(chain)
-        described = None
+        described: Any = None
+        lines: list[str] = []
         for each in reversed(chain):
-            described = _describe(each, kind, room, described)
-        assert described is not None
-        return described
+            if lines:
+                lines += ["", _DIRECT if each.__cause__ is not None else _DURING, ""]
+            lines = _shorten(lines + _lines(each, room), room // 3)
+            described = _describe(each, kind, room, described, lines)
+        return described  # type: ignore[no-any-return]
     except BaseException as trouble:  # classes of exceptions can be as perverse as they like
         name = str(type.__dict__["__name__"].__get__(type(error)))  # what no class can replace
         return plain(f"{name}, which can't be described: {type(trouble).__name__}", kind, name)
@@ -82,7 +88,9 @@ def _chain(error: BaseException) -> list[BaseException]:
     return chain
 
 
-def _describe(error: BaseException, kind: str, room: int, cause: Any) -> dict[str, Any]:
+def _describe(
+    error: BaseException, kind: str, room: int, cause: Any, lines: list[str]
+) -> dict[str, Any]:
     name = _type_name(type(error))
     message = clean(_text(error), room // 4)
     return {
@@ -90,7 +98,7 @@ def _describe(error: BaseException, kind: str, room: int, cause: Any) -> dict[st
         "type": name,
         "message": message,
         "error": f"{name}: {message}" if message else name,
-        "traceback": _lines(error, room // 3),
+        "traceback": lines,
         "cause": cause,
     }
 
@@ -110,11 +118,21 @@ def _text(error: BaseException) -> str:
 
 
 def _lines(error: BaseException, room: int) -> list[str]:
+    # Each cause alone: chains may be long, and only the frames of the user are wanted of each.
+    tb = _user_part(error.__traceback__)
     try:
-        block = traceback.format_exception(type(error), error, _user_part(error.__traceback__))
+        block = traceback.format_exception(type(error), error, tb, chain=False)
     except BaseException:  # a __str__ that raises breaks old versions of traceback, too
-        block = traceback.format_tb(error.__traceback__)
-    lines = [clean(line, MAX_LINE) for line in "".join(block).splitlines()]
+        block = traceback.format_tb(tb)
+    text = "".join(block)
+    if len(text) > 2 * room:
+        text = (
+            f"{text[:room]}\n  ... {len(text) - 2 * room} characters left out ...\n{text[-room:]}"
+        )
+    return [clean(line, MAX_LINE) for line in text.splitlines()]
+
+
+def _shorten(lines: list[str], room: int) -> list[str]:
     first = _take(lines, room // 2)
     last = _take(lines[len(first) :][::-1], room // 2)[::-1]
     left_out = len(lines) - len(first) - len(last)

@@ -56,7 +56,8 @@ class RemoteTaskHandle:
         Whatever the function returns or raises afterwards is dropped. A function may cancel
         itself without having been asked.
         """
-        self._acknowledged = True
+        if self._open:
+            self._acknowledged = True
 
     def update(
         self,
@@ -117,11 +118,9 @@ class RemoteTaskHandle:
     def _request_cancel(self) -> None:
         self._cancel_requested.set()
 
-    def _close(self) -> bool:
-        """End the handle's life; return whether the function acknowledged a cancellation."""
+    def _close(self) -> None:
         with self._lock:
             self._open = False
-        return self._acknowledged
 
     def _say(self, message: protocol.Message) -> None:
         # A forked child (a data loader, say) has a copy of the socket, but must not use it; and of

@@ -30,6 +30,7 @@ import sys
 import threading
 import traceback
 import weakref
+from functools import partial
 from types import FunctionType, ModuleType
 from typing import Any, Callable, NoReturn
 
@@ -37,7 +38,7 @@ import zmq
 
 from worker_entry import failure, protocol
 from worker_entry.codec import Codec, CodecError, type_name
-from worker_entry.connection import TaskSocket, connect, give_up, receive
+from worker_entry.connection import TaskSocket, connect, give_up, receive, undisturbed
 from worker_entry.control import Control, tie_to_host
 from worker_entry.handle import RemoteTaskHandle
 from worker_entry.modules import Modules, TargetError, find_function, list_functions
@@ -81,15 +82,22 @@ class Worker:
     def serve(self) -> None:
         """Take tasks until Stop arrives."""
         self._socket.send(protocol.Ready())
+        message: protocol.Message | None = None
+        ending: protocol.Message | None = None
         while True:
-            message = self._socket.receive()
-            if isinstance(message, protocol.Stop):
-                return
-            if not isinstance(message, protocol.Run):
-                give_up(f"{type(message).__name__} where tasks are taken")
-            ending = self._run(message)
-            self._socket.send_ending(ending)
-            del message, ending  # an idle worker need not hold arguments and a result
+            try:
+                message = self._socket.receive()
+                if isinstance(message, protocol.Stop):
+                    return
+                if not isinstance(message, protocol.Run):
+                    give_up(f"{type(message).__name__} where tasks are taken")
+                ending = self._run(message)
+                # Sent twice it is dropped by the host, not sent at all it would be missed for ever.
+                undisturbed(partial(self._socket.send_ending, ending))
+                message = ending = None  # an idle worker need not hold arguments and a result
+            except KeyboardInterrupt:
+                if message is not None:
+                    raise  # the host sees from our death that its task was lost
 
     def interrupt(self, task: int, attempt: int) -> None:
         """Tell the running task that it should stop; called on the control thread."""
@@ -103,9 +111,9 @@ class Worker:
 
     def _run(self, run: protocol.Run) -> protocol.Message:
         handle = RemoteTaskHandle(run, self._socket.send, self._codec)
-        self._begin(run, handle)
         error: BaseException | None = None
         try:
+            self._begin(run, handle)
             ending = self._attempt(run, handle)
         except BaseException as raised:
             error = raised
@@ -113,12 +121,14 @@ class Worker:
         if os.getpid() != self._pid:
             _leave_child(error)
         del error  # its traceback holds this frame
+        undisturbed(partial(self._end, handle))
+        return protocol.Canceled(run.task, run.attempt) if handle._acknowledged else ending
+
+    def _end(self, handle: RemoteTaskHandle) -> None:
         self._streams.restore()
-        if handle._close():
-            ending = protocol.Canceled(run.task, run.attempt)
+        handle._close()
         with self._lock:
             self._handle = None
-        return ending
 
     def _begin(self, run: protocol.Run, handle: RemoteTaskHandle) -> None:
         with self._lock:

@@ -34,6 +34,7 @@ MODULES = Path(__file__).parent / "modules"
 TASKS = str(MODULES / "tasks.py")
 #: Seconds to wait for anything; a machine that is busy with other things is slow.
 PATIENCE = 20.0
+_ENDINGS = (protocol.Result, protocol.Failure, protocol.Canceled)
 
 
 @dataclass
@@ -88,6 +89,8 @@ class Peer:
         self._socket.setsockopt(zmq.LINGER, 0)
         self._socket.bind(f"ipc://{self.folder}/socket")
         self._number = 0
+        #: Whether the ending of the task before may come twice, as it may after a signal.
+        self.takes_repeats = False
         lifeline, self.lifeline = os.pipe()
         config = {
             "endpoint": f"ipc://{self.folder}/socket",
@@ -190,9 +193,12 @@ class Peer:
             message: Any = self.receive()
             if isinstance(message, protocol.Void):
                 continue
+            if self.takes_repeats and message.task == self._number - 1:
+                assert isinstance(message, _ENDINGS)
+                continue
             assert (message.task, message.attempt) == (self._number, 0)
             ended.messages.append(message)
-            if isinstance(message, (protocol.Result, protocol.Failure, protocol.Canceled)):
+            if isinstance(message, _ENDINGS):
                 return ended
 
     def run(self, function: str, *args: Any, **kwargs: Any) -> Ended:

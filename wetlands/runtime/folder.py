@@ -26,8 +26,11 @@ class HostFolder:
         parent = _parent()
         _sweep(parent)
         self.path = Path(tempfile.mkdtemp(prefix=_prefix(), dir=parent))
-        self._owner = os.open(self.path / "owner", os.O_CREAT | os.O_RDWR | os.O_EXCL, 0o600)
+        # Locked before it has its name: a sweeper must never find it free.
+        new = self.path / "owner.new"
+        self._owner = os.open(new, os.O_CREAT | os.O_RDWR | os.O_EXCL, 0o600)
         _lock(self._owner)
+        os.rename(new, self.path / "owner")
 
     def remove(self) -> None:
         """Remove the folder and all that is in it."""

@@ -71,11 +71,13 @@ class WorkerOutput:
     def drain(self) -> None:
         """Read all that is there without waiting; for a process that is gone.
 
-        The end of the stream may never come: a grandchild may hold the other end.
+        The end of the stream may never come: a grandchild may hold the other end, and may go on
+        writing. What counts is what is there now.
         """
         for stream in self.streams:
-            while stream.pending() and self.read(stream):
-                pass
+            for _ in range(stream.pending() // CHUNK + 1):
+                if not (stream.pending() and self.read(stream)):
+                    break
             for task, line in stream.rest():
                 self._log(stream, task, line)
         self._report_left_out()
@@ -174,8 +176,9 @@ class _Stream:
             *whole, self._partial = (self._partial + part).split(b"\n")
             lines += [(self._task, _text(line)) for line in whole]
             if len(self._partial) >= CHUNK:
-                lines.append((self._task, _text(self._partial)))
-                self._partial = b""
+                end = _last_character(self._partial)
+                lines.append((self._task, _text(self._partial[:end])))
+                self._partial = self._partial[end:]
         return lines
 
     def close(self) -> None:
@@ -184,6 +187,18 @@ class _Stream:
                 self._open = False
                 with contextlib.suppress(OSError):
                     os.close(self.descriptor)
+
+
+def _last_character(data: bytes) -> int:
+    """Return where a UTF-8 character begins that the data end in the middle of, or their length."""
+    for back in range(1, 4):
+        byte = data[-back]
+        if byte >= 0xC0:  # the first byte of a character of two or more
+            length = 2 + (byte >= 0xE0) + (byte >= 0xF0)
+            return len(data) - back if length > back else len(data)
+        if byte < 0x80:
+            break
+    return len(data)
 
 
 def _text(line: bytes) -> str:

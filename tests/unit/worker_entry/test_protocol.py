@@ -126,10 +126,9 @@ def test_an_empty_last_frame_makes_any_message_void(name: str) -> None:
 def _decodes_or_refuses(frames: list[bytes]) -> None:
     try:
         message = decode(frames)
-    except RemoteProtocolError as error:
-        assert len(str(error)) < 1000
-    else:
-        assert type(message) in {*protocol._KINDS, protocol.Void}
+    except RemoteProtocolError:
+        return
+    assert type(message) in {*protocol._KINDS, protocol.Void}
 
 
 @given(st.lists(st.binary(max_size=60), max_size=5))

@@ -407,7 +407,7 @@ def replace_stdlib():
     for module, names in (
         (json, ("dumps", "loads", "dump", "load")),
         (pickle, ("dumps", "loads")),
-        (time, ("sleep", "monotonic", "time_ns")),
+        (time, ("sleep", "time_ns")),
     ):
         for name in names:
             if hasattr(module, name):
