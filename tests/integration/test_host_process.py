@@ -65,8 +65,16 @@ def _swept() -> set[str]:
     return _folders()
 
 
-@pytest.mark.parametrize("doing", ["idle", "busy", "gil", "children"])
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.parametrize(
+    ("how", "doing"),
+    [
+        (signal.SIGKILL, "idle"),
+        (signal.SIGKILL, "busy"),
+        (signal.SIGKILL, "gil"),
+        (signal.SIGKILL, "children"),
+        (signal.SIGTERM, "busy"),
+    ],
+)
 def test_a_host_that_is_killed_leaves_no_process(
     start: Start, doing: str, how: signal.Signals
 ) -> None:
@@ -77,10 +85,17 @@ def test_a_host_that_is_killed_leaves_no_process(
 
 
 @pytest.mark.parametrize(
-    ("ending", "status"),
-    [("end", 0), ("sys.exit", 7), ("exception", 1), ("os._exit", 9), ("daemon thread", 0)],
+    ("doing", "ending", "status"),
+    [
+        ("idle", "end", 0),
+        ("busy", "end", 0),
+        ("gil", "end", 0),
+        ("busy", "sys.exit", 7),
+        ("busy", "exception", 1),
+        ("gil", "os._exit", 9),
+        ("idle", "daemon thread", 0),
+    ],
 )
-@pytest.mark.parametrize("doing", ["idle", "busy", "gil"])
 def test_a_host_that_ends_without_exit_ends_its_workers_and_keeps_its_status(
     start: Start, doing: str, ending: str, status: int
 ) -> None:
@@ -97,6 +112,8 @@ def test_a_host_that_ends_without_exit_ends_its_workers_and_keeps_its_status(
 
 def test_ctrl_c_is_for_the_host_and_workers_end_with_it(start: Start) -> None:
     program, pids = start("busy", "context", start_new_session=True)
+    assert program.stdout is not None
+    assert program.stdout.readline() == "inside\n"
     os.killpg(program.pid, signal.SIGINT)  # as a terminal does: to the whole group
     out, err = program.communicate(timeout=5)
     assert program.returncode == 0

@@ -55,6 +55,7 @@ def wait(manager: object, env: object) -> None:
 def wait_in_context(manager: object, env: object) -> None:
     try:
         with manager:  # type: ignore[attr-defined]
+            print("inside", flush=True)
             while True:
                 time.sleep(0.01)
     except KeyboardInterrupt:
