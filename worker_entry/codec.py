@@ -55,7 +55,7 @@ class Codec:
         """
         try:
             return _unpickle(frame)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise CodecError(_say(error)) from error
 
     def dumps_call(self, args: Sequence[Any], kwargs: Any) -> bytes:

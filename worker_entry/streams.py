@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
 from typing import Any
@@ -31,15 +30,24 @@ class Streams:
             if stream is None or getattr(stream, "closed", False):
                 self._reopen(number, name)
         # User code may have put something between us and a stream; both may hold something back.
-        for each in (sys.stdout, sys.__stdout__, sys.stderr, sys.__stderr__):
-            with contextlib.suppress(Exception):
-                each.flush()  # type: ignore[union-attr]
+        for stream, original in ((sys.stdout, sys.__stdout__), (sys.stderr, sys.__stderr__)):
+            _flush(stream)
+            if original is not stream:
+                _flush(original)
 
     def _reopen(self, number: int, name: str) -> None:
         mode = _MODES[name]
         stream = open(number, mode, 1, "utf-8", "backslashreplace", closefd=False)  # noqa: SIM115
         setattr(sys, name, stream)
         setattr(sys, f"__{name}__", stream)
+
+
+def _flush(stream: Any) -> None:
+    # No contextlib.suppress: this runs after every task.
+    try:
+        stream.flush()
+    except Exception:  # noqa: SIM105
+        pass
 
 
 def _identity(number: int) -> Any:
