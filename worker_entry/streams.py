@@ -43,10 +43,9 @@ class Streams:
 
 
 def _flush(stream: Any) -> None:
-    # No contextlib.suppress: this runs after every task.
-    try:
+    try:  # noqa: SIM105 - contextlib.suppress costs, and this runs after every task
         stream.flush()
-    except Exception:  # noqa: SIM105
+    except Exception:
         pass
 
 
