@@ -15,8 +15,10 @@ WORKER = sorted((ROOT / "worker_entry").rglob("*.py"))
 
 #: From the bottom up; a module imports from its own layer and from those below.
 LAYERS: list[set[str]] = [
-    {"wetlands.errors", "worker_entry.protocol", "worker_entry.codec", "worker_entry.failure"},
+    {"wetlands.errors", "wetlands.options",
+     "worker_entry.protocol", "worker_entry.codec", "worker_entry.failure"},
     {"wetlands.core", "wetlands.task", "wetlands.task_async", "wetlands.task_event",
+     "wetlands.task_state",
      "wetlands.future", "wetlands.target", "wetlands.mapping", "wetlands.proxy",
      "wetlands.activation"},
     {"wetlands.runtime", "wetlands.environments"},
