@@ -19,12 +19,14 @@ from wetlands.environments.interpreters import Interpreter
 from wetlands.environments.registry import Prefix, Registry
 from wetlands.errors import (
     ConfigurationError,
+    EnvironmentBuildError,
     NotLaunchedError,
     PoolClosedError,
     WorkerStartError,
 )
-from wetlands.launching import WorkerEnv, count, make_plan, positive
+from wetlands.launching import WorkerEnv, make_plan
 from wetlands.mapping import MapIterator
+from wetlands.options import count, positive, seconds
 from wetlands.proxy import ModuleProxy
 from wetlands.runtime.launcher import base_environ
 from wetlands.runtime.pool import Pool
@@ -36,7 +38,7 @@ from wetlands.target import (
     find_script,
     find_target,
 )
-from wetlands.task import Task, seconds
+from wetlands.task import Task
 from worker_entry.codec import type_name
 
 logger = logging.getLogger(__name__)
@@ -273,6 +275,7 @@ class Environment:
         return MapIterator(
             submit,
             items,
+            pool.cancel_soon,
             minimum=2 * self._max_workers,
             timeout=None if limit == math.inf else limit,
             ordered=ordered,
@@ -355,9 +358,19 @@ class Environment:
         lines = self._registry.install(self._prefix, dependencies)
         if additional_install_commands:
             process = self.execute_commands(
-                additional_install_commands, popen_kwargs={"stdout": subprocess.PIPE}
+                additional_install_commands,
+                popen_kwargs={"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT},
             )
-            lines += process.communicate()[0].decode(errors="replace").splitlines()
+            output = process.communicate()[0].decode(errors="replace")
+            if process.returncode != 0:
+                raise EnvironmentBuildError(
+                    f"additional_install_commands {additional_install_commands!r} failed with "
+                    f"status {process.returncode} in environment {self.name!r}:\n{output}",
+                    command=[str(process.args)],
+                    returncode=process.returncode,
+                    log_tail=output,
+                )
+            lines += output.splitlines()
         return lines
 
     def execute_commands(
@@ -436,7 +449,7 @@ class Environment:
 
     def _find(self, pool: Pool, target: TargetLike, function: str | None) -> Target:
         """Find the target; the last ones that were given as strings are remembered."""
-        if not isinstance(target, str):
+        if not isinstance(target, str) or not isinstance(function, str):
             return find_target(target, function, pool.codec, self._place())
         # A relative path means another file once the host has changed its folder.
         key = (target, function, "" if os.path.isabs(target) else os.getcwd())
@@ -452,8 +465,7 @@ class Environment:
         self, pool: Pool, target: Target, arguments: bytes | None, timeout: float, start: bool
     ) -> Task[Any]:
         frames = target.frames if arguments is None else (*target.frames, arguments)
-        task = pool.new_task(frames, timeout, target.label)
-        return task.start() if start else task
+        return pool.submit(frames, timeout, target.label, start=start)
 
     def _mapped(
         self,

@@ -42,13 +42,18 @@ class TaskFuture(concurrent.futures.Future[T]):
             concurrent.futures.CancelledError: It was canceled.
             ExecutionException: It failed, or its value can't be rebuilt here.
         """
-        super().result(timeout)
+        self._wait(timeout)
         return self._task._value()
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
         """Wait up to ``timeout`` seconds and return why the task failed, or None."""
-        error = super().exception(timeout)
+        error = self._wait(timeout)
         return self._task.exception if error is None else error
+
+    def _wait(self, timeout: float | None) -> BaseException | None:
+        if not self.done():
+            self._task._driver.check_process()  # in a forked child, the end will never come
+        return super().exception(timeout)
 
     # -- for the task -----------------------------------------------------------------------------
 

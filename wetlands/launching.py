@@ -10,7 +10,6 @@ from wetlands import activation
 from wetlands.environments.registry import Prefix, Registry
 from wetlands.errors import ConfigurationError
 from wetlands.runtime.launcher import WorkerPlan, base_environ, same_minor
-from wetlands.task import seconds
 
 #: Returns environment variables for a worker's number.
 WorkerEnv = Callable[[int], Mapping[str, str]]
@@ -52,29 +51,6 @@ def make_plan(
         by_value=python.implementation == "CPython" and same_minor(python.version),
         lease=registry.lease(prefix.name) if prefix.managed else None,
     )
-
-
-def count(value: int) -> int:
-    """Return a number of workers.
-
-    Raises:
-        ConfigurationError: It is no whole number from 1 on.
-    """
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ConfigurationError(f"max_workers must be a whole number from 1 on, not {value!r}")
-    return value
-
-
-def positive(name: str, value: float | None) -> float:
-    """Return a duration option as seconds, infinite for None.
-
-    Raises:
-        ConfigurationError: It is no number, or not more than 0.
-    """
-    found = seconds(name, value)
-    if found == 0:
-        raise ConfigurationError(f"{name} must be more than 0 seconds, or None")
-    return found
 
 
 def _variables(worker_env: WorkerEnv | None, slot: int) -> dict[str, str]:

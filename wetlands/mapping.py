@@ -7,7 +7,6 @@ under way as fit in `WINDOW_TASKS` and `WINDOW_BYTES`, yet always two for each w
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import queue
 from collections import deque
@@ -36,12 +35,14 @@ class MapIterator(Iterator[Any]):
         self,
         submit: Submit,
         items: Iterable[Any],
+        cancel: Callable[[list[Task[Any]]], None],
         *,
         minimum: int,
         timeout: float | None,
         ordered: bool,
     ) -> None:
         self._submit = submit
+        self._cancel = cancel
         self._items = iter(items)
         self._minimum = minimum
         self._timeout = timeout
@@ -78,9 +79,10 @@ class MapIterator(Iterator[Any]):
         """Cancel what is under way; running functions are asked to stop."""
         self._exhausted = True
         pending, self._pending = self._pending, {}
-        for task in pending:
-            with contextlib.suppress(Exception):
-                task.cancel()
+        if pending:
+            # Nothing is waited for: a garbage collection, on any thread and under any lock, may
+            # be what closes an iterator.
+            self._cancel(list(pending))
 
     def __del__(self) -> None:
         if getattr(self, "_pending", None):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import json
 import os
@@ -177,8 +178,14 @@ def _by_reference(module: Any, name: str) -> bytes:
 
 
 def _installed(file: str) -> bool:
-    folders = {sysconfig.get_path(key) for key in ("stdlib", "platstdlib", "purelib", "platlib")}
-    return any(os.path.abspath(file).startswith(folder + os.sep) for folder in folders if folder)
+    path = os.path.abspath(file)
+    return any(path.startswith(folder + os.sep) for folder in _package_folders())
+
+
+@functools.lru_cache(maxsize=1)
+def _package_folders() -> frozenset[str]:
+    keys = ("stdlib", "platstdlib", "purelib", "platlib")
+    return frozenset(folder for folder in map(sysconfig.get_path, keys) if folder)
 
 
 def _lookup(module: Any, name: str) -> Any:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from wetlands.task_event import TERMINAL, Listener, TaskEvent
+from wetlands.task_event import TERMINAL, Listener, TaskEvent, TaskStatus
 
 if TYPE_CHECKING:
     from wetlands.task import Task
+
+T = TypeVar("T")
 
 
 class Waker:
@@ -28,6 +30,29 @@ class Waker:
     def _resolve(self) -> None:
         if not self.future.done():
             self.future.set_result(None)
+
+
+async def result_of(task: Task[T]) -> T:
+    """Wait for the task's end and return its value; being canceled cancels the task."""
+    try:
+        await ended(task)
+    except asyncio.CancelledError:
+        task.cancel()
+        raise
+    if task.status is TaskStatus.CANCELED:
+        raise asyncio.CancelledError(f"{task!r} was canceled")
+    return task._value()
+
+
+async def ended(task: Task[Any]) -> None:
+    """Wait for the task's end."""
+    # Not a done-callback: a listener that blocks the delivery thread must not stop asyncio.
+    waker = Waker()
+    task._when_ended(waker.wake)
+    try:
+        await waker.future
+    finally:
+        task._forget_waker(waker.wake)
 
 
 def stream_events(task: Task[Any]) -> AsyncIterator[TaskEvent]:

@@ -30,14 +30,16 @@ class Pool(FakeDriver):
         begin(task)
         return task, self.size
 
-    def cancel_task(self, task: Task[Any], force_after: float) -> None:
-        self.canceled += [item for item, found in self.tasks.items() if found is task]
+    def cancel_soon(self, tasks: list[Task[Any]]) -> None:
+        self.canceled += [item for item, found in self.tasks.items() if found in tasks]
 
 
 def iterate(
     pool: Pool, items: Any, *, minimum: int = 2, timeout: float | None = 1.0, ordered: bool = True
 ) -> MapIterator:
-    return MapIterator(pool.submit, items, minimum=minimum, timeout=timeout, ordered=ordered)
+    return MapIterator(
+        pool.submit, items, pool.cancel_soon, minimum=minimum, timeout=timeout, ordered=ordered
+    )
 
 
 def test_everything_that_fits_the_window_is_submitted_at_once() -> None:
@@ -141,7 +143,7 @@ def test_an_item_that_cannot_be_submitted_cancels_those_before() -> None:
         return pool.submit(item)
 
     with pytest.raises(ValueError, match="bad item"):
-        MapIterator(submit, "abc", minimum=2, timeout=None, ordered=True)
+        MapIterator(submit, "abc", pool.cancel_soon, minimum=2, timeout=None, ordered=True)
     assert pool.canceled == ["a", "b"]
 
 

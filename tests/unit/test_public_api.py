@@ -143,7 +143,7 @@ def test_three_statuses_are_final() -> None:
      "progress", "outputs", "future", "worker", "timings"],
 )  # fmt: skip
 def test_a_tasks_properties_are_read_only(name: str) -> None:
-    found = vars(Task)[name]
+    found = inspect.getattr_static(Task, name)
     assert isinstance(found, property)
     assert found.fset is None
     assert inspect.getdoc(found)

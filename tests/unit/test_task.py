@@ -39,9 +39,11 @@ class FakeDriver:
 
     def cancel_task(self, task: Task[Any], force_after: float) -> None:
         self.calls.append(("cancel", force_after))
+        if ("start", task.number) not in self.calls:
+            task._finish(CANCELED)
 
-    def discard_task(self, task: Task[Any]) -> None:
-        self.calls.append(("discard", task.number))
+    def check_process(self) -> None:
+        pass
 
     def deliver(self, call: Callable[[], None]) -> None:
         self.waiting.append(call)
@@ -101,13 +103,13 @@ def test_a_start_that_is_refused_raises(driver: FakeDriver) -> None:
         Task(driver, 1, "f").start()
 
 
-def test_cancelled_before_it_was_started_it_never_reaches_the_pool(
+def test_cancelled_before_it_was_started_it_never_starts(
     task: Task[Any], driver: FakeDriver
 ) -> None:
     task.cancel()
     assert task.status is CANCELED
     task.start().cancel()
-    assert driver.calls == [("discard", 7)]
+    assert driver.calls == [("cancel", float("inf"))]
 
 
 def test_cancelled_after_its_start_it_asks_the_pool(task: Task[Any], driver: FakeDriver) -> None:

@@ -29,7 +29,12 @@ class Crew:
 
     def begin(self, now: float) -> None:
         """Start a new step: commands are collected from here on."""
-        self.now, self.commands = now, []
+        self.now = now
+
+    def end(self) -> list[Command]:
+        """Give away what was collected; a result in it is not kept until the next step."""
+        commands, self.commands = self.commands, []
+        return commands
 
     def live(self, worker: WorkerId) -> Slot | None:
         """Return the slot if ``worker`` is its current incarnation and its process exists."""

@@ -86,7 +86,7 @@ class PoolCore:
         self._crew.begin(now)
         for slot in self.slots:
             self._crew.spawn(slot)
-        return self._crew.commands
+        return self._crew.end()
 
     def handle(self, event: Event, now: float) -> list[Command]:
         """Apply one event and return the commands that it causes, in execution order."""
@@ -94,7 +94,7 @@ class PoolCore:
         self._HANDLERS[type(event)](self, event)
         self._expire()
         self._settle()
-        return self._crew.commands
+        return self._crew.end()
 
     def next_deadline(self) -> float | None:
         """Say when to send `ClockAdvanced` if nothing else happens first."""

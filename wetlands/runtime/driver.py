@@ -11,6 +11,7 @@ import contextlib
 import logging
 import threading
 import time
+import weakref
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ from wetlands.core.commands import (
     StopWorker,
 )
 from wetlands.core.events import (
+    CancelRequested,
     ClockAdvanced,
     Event,
     Outcome,
@@ -51,6 +53,7 @@ from wetlands.runtime.process import Death, WorkerProcess
 from wetlands.runtime.transport import PeerUnreachableError
 from wetlands.task import Task
 from wetlands.task_event import TaskStatus, TaskWorker
+from wetlands.task_state import TaskName
 from worker_entry import protocol
 from worker_entry.codec import Codec
 
@@ -70,6 +73,7 @@ class Entry:
     task: Task[Any]
     payload: tuple[bytes, ...]
     timeout: float
+    queued: bool = False  #: known to the core; only the loop thread looks
 
 
 class Driver:
@@ -77,7 +81,9 @@ class Driver:
 
     Attributes:
         core: The pool's state.
-        entries: The tasks that have not ended, by number; added to from any thread.
+        entries: The tasks that were started and have not ended, by number; added to from any
+            thread.
+        unstarted: Those submitted with ``start=False``, for as long as somebody has them.
         opened: Set when every worker is ready, or one could not start.
         closed: Set when no worker and no task is left.
         start_error: Why a worker could not start.
@@ -87,6 +93,7 @@ class Driver:
     def __init__(self, host: Host, plan: WorkerPlan, config: PoolConfig, codec: Codec) -> None:
         self.core = PoolCore(config)
         self.entries: dict[int, Entry] = {}
+        self.unstarted: weakref.WeakSet[Task[Any]] = weakref.WeakSet()
         self.opened = threading.Event()
         self.closed = threading.Event()
         self.start_error: WorkerStartError | None = None
@@ -114,13 +121,15 @@ class Driver:
         worker = self._by_identity[identity]
         try:
             message = protocol.decode(frames)
-            if isinstance(message, protocol.Hello):
-                self._greet(worker, message)
-            elif worker.welcome:
-                self._RECEIVERS[type(message)](self, worker, message)
-        except (protocol.RemoteProtocolError, KeyError) as error:
-            reason = f"it sent what is no message of ours: {error}"
-            self.handle(WorkerFaulted(worker.id, reason))
+        except protocol.RemoteProtocolError as error:
+            self._fault(worker, str(error))
+            return
+        if isinstance(message, protocol.Hello):
+            self._greet(worker, message)
+        elif type(message) not in self._RECEIVERS:
+            self._fault(worker, f"{type(message).__name__} is not for a host")
+        elif worker.welcome:
+            self._RECEIVERS[type(message)](self, worker, message)
 
     def break_down(self, error: BaseException) -> None:
         """See `LoopClient`."""
@@ -130,10 +139,9 @@ class Driver:
             "This is a bug in wetlands, please report it.",
             story=story,
         )
-        entries, self.entries = self.entries, {}
-        for entry in entries.values():
+        for task in self._take_all():
             ending = TaskAbandonedError(f"The pool broke down, which is a bug: {error!r}")
-            entry.task._finish(TaskStatus.FAILED, None, ending)
+            task._finish(TaskStatus.FAILED, None, ending)
         for worker in self._workers.values():
             if worker.process is not None:
                 self._host.health.kill(worker.process)
@@ -143,10 +151,17 @@ class Driver:
 
     def abandon_all(self) -> None:
         """Fail what nobody will run any more; for any thread once the pool has closed."""
+        for task in self._take_all():
+            ending = self._endings.abandoned(Outcome.CLOSED, task.id, None)
+            task._finish(TaskStatus.FAILED, None, ending)
+
+    def _take_all(self) -> list[Task[Any]]:
         entries, self.entries = self.entries, {}
-        for entry in entries.values():
-            ending = self._endings.abandoned(Outcome.CLOSED, entry.task.id, None)
-            entry.task._finish(TaskStatus.FAILED, None, ending)
+        while True:
+            try:
+                return [entry.task for entry in entries.values()] + list(self.unstarted)
+            except RuntimeError:
+                continue  # another thread submitted at this very moment
 
     def open(self) -> None:
         """Start the workers."""
@@ -156,8 +171,21 @@ class Driver:
     def submit(self, number: int) -> None:
         """Queue a task."""
         entry = self.entries.get(number)
-        if entry is not None:
-            self.handle(TaskSubmitted(number, entry.timeout))
+        if entry is None or entry.queued:
+            return
+        if entry.task._status.is_finished():  # canceled while its start was under way
+            del self.entries[number]
+            return
+        entry.queued = True
+        self.handle(TaskSubmitted(number, entry.timeout))
+
+    def cancel(self, task: Task[Any], force_after: float) -> None:
+        """Cancel a task that is not running, ask a running one to stop."""
+        entry = self.entries.get(task.number)
+        if entry is not None and entry.queued:
+            self.handle(CancelRequested(task.number, force_after))
+        else:
+            self._host.loop.at_end_of_pass(lambda: task._finish(TaskStatus.CANCELED))
 
     def handle(self, event: Event) -> None:
         """Feed the core; what executing its commands brings up waits its turn."""
@@ -193,7 +221,9 @@ class Driver:
         try:
             connection = worker.prepare(self._host.transport)
             emit = self._emitter(worker.id.slot)
-            tag = f"{self._host.reaper.tag}/{id(self):x}.{worker.id.slot}.{worker.id.incarnation}"
+            # The dot at its end keeps the tag of incarnation 1 apart from that of 10.
+            pool, (slot, incarnation) = f"{self._host.reaper.tag}/{id(self):x}", worker.id
+            tag = f"{pool}.{slot}.{incarnation}."
             self._host.reaper.start(self._plan.executable)
             process = start_worker(self._plan, worker.id.slot, tag, connection, emit)
             self._host.reaper.add(process.pid)
@@ -218,7 +248,7 @@ class Driver:
         worker = self._workers[command.worker]
         entry = self.entries[command.task]
         assert worker.process is not None
-        worker.process.output.mark(entry.task)
+        worker.process.output.mark(entry.task._name)
         worker.busy_with = (command.task, command.attempt)
         run = protocol.Run(command.task, command.attempt, entry.payload)
         try:
@@ -253,8 +283,9 @@ class Driver:
     def _resolve(self, command: ResolveTask) -> None:
         entry = self.entries.pop(command.task, None)
         if entry is not None:
-            ending = self._endings.of(command, entry.task, entry.timeout)
-            self._host.loop.at_end_of_pass(lambda: entry.task._finish(*ending))
+            self._host.loop.at_end_of_pass(
+                lambda: entry.task._finish(*self._endings.of(command, entry.task, entry.timeout))
+            )
 
     def _announce_broken(self, command: AnnounceBroken) -> None:
         failures = list(self._endings.failures.values())
@@ -271,6 +302,10 @@ class Driver:
         self._host.loop.at_end_of_pass(self.closed.set)
 
     # -- what workers say -------------------------------------------------------------------------
+
+    def _fault(self, worker: WorkerLink, error: str) -> None:
+        reason = f"it sent what is no message of ours: {error}"
+        self.handle(WorkerFaulted(worker.id, reason))
 
     def _greet(self, worker: WorkerLink, hello: protocol.Hello) -> None:
         answer = worker.judge(hello)
@@ -298,11 +333,15 @@ class Driver:
 
     def _on_log(self, worker: WorkerLink, message: protocol.Log) -> None:
         task = self._task_of(worker, message.task, message.attempt)
-        if task is not None and task_logger.isEnabledFor(message.level):
-            extra = self._extra(worker.id.slot, task.id)
-            self._host.delivery.call(
-                lambda: task_logger.log(message.level, "%s", message.text, extra=extra)
-            )
+        if task is None or not task_logger.isEnabledFor(message.level):
+            return
+        if not worker.records.admit():
+            return
+        text, extra = message.text, self._extra(worker.id.slot, task.id)
+        left_out = worker.records.take_left_out()
+        if left_out:
+            text = f"{text} (after {left_out} records that were left out)"
+        self._host.delivery.call(lambda: task_logger.log(message.level, "%s", text, extra=extra))
 
     def _on_result(self, worker: WorkerLink, message: protocol.Result) -> None:
         self._end(worker, message.task, message.attempt, Outcome.COMPLETED, message.payload)
@@ -372,8 +411,8 @@ class Driver:
     # -- helpers ----------------------------------------------------------------------------------
 
     def _emitter(self, slot: int) -> Emit:
-        def emit(level: int, line: str, stream: str, task: Task[Any] | None) -> None:
-            extra = {**self._extra(slot, task.id if task else None), "stream": stream}
+        def emit(level: int, line: str, stream: str, task: TaskName | None) -> None:
+            extra = {**self._extra(slot, str(task) if task else None), "stream": stream}
             self._host.delivery.call(lambda: worker_logger.log(level, "%s", line, extra=extra))
 
         return emit

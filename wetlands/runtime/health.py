@@ -39,7 +39,8 @@ class Health:
         self._wake_read.setblocking(False)
         self._selector.register(self._wake_read, selectors.EVENT_READ, self._read_wake)
         self._inbox: deque[Callable[[], None]] = deque()
-        self._watched: dict[int, Callable[[], None]] = {}  # pid -> what undoes the watching
+        # pid -> the process, and what undoes the watching
+        self._watched: dict[int, tuple[WorkerProcess, Callable[[], None]]] = {}
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="wetlands-health", daemon=True)
 
@@ -74,6 +75,11 @@ class Health:
                 except Exception:
                     logger.exception("Watching a worker failed")
 
+        for process, unwatch in self._watched.values():
+            unwatch()
+            process.kill()
+            process.close()
+
     def _post(self, call: Callable[[], None]) -> None:
         self._inbox.append(call)
         self._wake_write.send(b"\0")
@@ -98,15 +104,18 @@ class Health:
             return
         ended = functools.partial(self._ended, process, on_exit)
         self._selector.register(handle, selectors.EVENT_READ, ended)
-        self._watched[process.pid] = lambda: self._unwatch(handle)
+        self._watched[process.pid] = (process, lambda: self._unwatch(handle))
 
     def _wait_on_thread(self, process: WorkerProcess, on_exit: OnExit) -> None:
-        self._watched[process.pid] = lambda: None
+        self._watched[process.pid] = (process, lambda: None)
         name = f"wetlands-wait-{process.pid}"
         threading.Thread(target=self._wait, args=(process, on_exit), name=name, daemon=True).start()
 
     def _wait(self, process: WorkerProcess, on_exit: OnExit) -> None:
-        process.popen.wait()
+        if hasattr(os, "waitid"):
+            os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # it is reaped later
+        else:
+            process.popen.wait()
         self._post(lambda: self._ended(process, on_exit))
 
     def _unwatch(self, handle: int) -> None:
@@ -118,7 +127,7 @@ class Health:
             process.kill()
 
     def _ended(self, process: WorkerProcess, on_exit: OnExit) -> None:
-        self._watched.pop(process.pid)()
+        self._watched.pop(process.pid)[1]()
         process.output.drain()
         for stream in process.output.streams:
             _forget(self._selector, stream.descriptor)

@@ -12,7 +12,6 @@ import contextlib
 import logging
 import os
 import threading
-import weakref
 from typing import Protocol
 
 from wetlands.errors import ForkedError
@@ -69,15 +68,19 @@ class Host:
                 "them: launch an environment of its own here, or start the child with 'spawn'."
             )
 
-    def stop(self) -> None:
-        """End all threads: first what starts things, last what tells the user."""
+    def stop(self, *, by_listener: bool) -> None:
+        """End all threads: first what starts things, last what tells the user.
+
+        Args:
+            by_listener: Whether the delivery thread waits for this, and so can't be waited for.
+        """
         self.launcher.stop(_JOIN)
         self.reaper.stop()
         self.loop.stop(_JOIN)
         self.health.stop(_JOIN)
         self.transport.close()
         self.folder.remove()
-        self.delivery.stop(_JOIN)
+        self.delivery.stop(0.0 if by_listener else _JOIN)
 
     def forget(self) -> None:
         """In a forked child: let go of what would keep the parent's workers alive."""
@@ -90,7 +93,7 @@ class Host:
 
 _lock = threading.Lock()
 _host: Host | None = None
-_users: weakref.WeakSet[Closable] = weakref.WeakSet()
+_users: set[Closable] = set()
 _hooked = False
 
 
@@ -115,7 +118,11 @@ def release(user: Closable) -> None:
         if _users or _host is None:
             return
         host, _host = _host, None
-    host.stop()
+    # On a thread, because joining it is all that Ctrl-C can interrupt then.
+    options = {"by_listener": host.delivery.is_current()}
+    stopper = threading.Thread(target=host.stop, kwargs=options, name="wetlands-stop")
+    stopper.start()
+    stopper.join()
 
 
 def _install_hooks() -> None:

@@ -114,13 +114,23 @@ def start_worker(
         "cloudpickle": _cloudpickle_folder() if plan.by_value else "",
         "pythonpath": [part for part in environ.get("PYTHONPATH", "").split(os.pathsep) if part],
     }
+    try:
+        _tell(popen, json.dumps(config).encode())
+        return WorkerProcess(popen, tag, _take_pipes(popen, emit), lifeline_write)
+    except BaseException:  # no more descriptors, say
+        os.close(lifeline_write)
+        popen.kill()
+        popen.communicate()
+        raise
+
+
+def _tell(popen: subprocess.Popen[bytes], config: bytes) -> None:
     assert popen.stdin is not None
     try:
-        popen.stdin.write(json.dumps(config).encode())
+        popen.stdin.write(config)
         popen.stdin.close()
     except BrokenPipeError:
         pass  # it is dead already, which its exit will tell
-    return WorkerProcess(popen, tag, _take_pipes(popen, emit), lifeline_write)
 
 
 def _take_pipes(popen: subprocess.Popen[bytes], emit: Emit) -> WorkerOutput:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from wetlands.core.events import WorkerId
+from wetlands.runtime.output import Limiter
 from wetlands.runtime.process import WorkerProcess
 from wetlands.runtime.transport import Transport
 from worker_entry import protocol
@@ -35,6 +36,7 @@ class WorkerLink:
     ready: bool = False  #: it has said that it can take tasks
     kill_reason: str = ""
     busy_with: tuple[int, int] | None = None  #: task and attempt
+    records: Limiter = field(default_factory=Limiter, repr=False)  #: of `task.log()`
 
     @property
     def identities(self) -> tuple[bytes, bytes]:

@@ -67,7 +67,7 @@ class Loop:
         self._clients: list[LoopClient] = []
         self._identities: dict[bytes, LoopClient] = {}
         self._timers: list[tuple[float, int, LoopClient, Callable[[], None]]] = []
-        self._endings: list[Callable[[], None]] = []
+        self._endings: deque[Callable[[], None]] = deque()
         self._order = itertools.count()
         self._asleep = False
         self._stopping = False
@@ -91,7 +91,8 @@ class Loop:
         """Run ``call`` on the loop thread, in the order of posting."""
         self._inbox.append((client, call))
         if self._asleep:
-            self._asleep = False
+            # The flag is the loop's alone: were it lowered here, an exception of a signal handler
+            # between the two lines would leave the loop asleep for good.
             with contextlib.suppress(BlockingIOError):  # plenty of wake-ups are under way
                 self._wake_write.send(b"\0")
 
@@ -139,7 +140,7 @@ class Loop:
         heapq.heappush(self._timers, (due, next(self._order), client, call))
 
     def _run(self) -> None:
-        while not self._stopping or self._inbox:
+        while not self._stopping or self._inbox or self._endings:
             readable = self._sleep()
             self._run_inbox()
             if readable:
@@ -152,7 +153,7 @@ class Loop:
         """Wait for something to do; say whether the socket is it."""
         # The flag goes up before the inbox is looked at: who posts later sees it and wakes us.
         self._asleep = True
-        timeout = 0 if self._inbox else self._timeout()
+        timeout = 0 if self._inbox or self._endings else self._timeout()
         ready = dict(self._poller.poll(timeout))
         self._asleep = False
         if self._wake_read.fileno() in ready:
@@ -198,9 +199,9 @@ class Loop:
                 self._guard(client, client.advance)
 
     def _run_endings(self) -> None:
-        endings, self._endings = self._endings, []
-        for call in endings:
-            self._guard(None, call)
+        # A share of them: the end of a very long queue must not keep other pools waiting.
+        for _ in range(min(BATCH, len(self._endings))):
+            self._guard(None, self._endings.popleft())
 
     def _guard(self, client: LoopClient | None, call: Callable[[], None]) -> None:
         """A bug in handling one pool must not end the thread that serves all of them."""

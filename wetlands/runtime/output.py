@@ -19,10 +19,10 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from wetlands.task import Task
+    from wetlands.task_state import TaskName
 
 logger = logging.getLogger("wetlands.worker")
 
@@ -33,9 +33,50 @@ TAIL_LINES = 40
 #: Log records a second that one worker can cause, and how many it may make at once.
 RATE = 500.0
 BURST = 2000.0
+PAUSE = 0.2  #: seconds
 
 #: ``emit(level, line, stream, task)``
-Emit = Callable[[int, str, str, "Task[Any] | None"], None]
+Emit = Callable[[int, str, str, "TaskName | None"], None]
+
+
+class Limiter:
+    """A token bucket for log records. For one thread."""
+
+    def __init__(self) -> None:
+        self._tokens, self._refilled = BURST, time.monotonic()
+        self._waiting = False
+        self.left_out = 0  #: since it was last asked for with `take_left_out`
+
+    def admit(self, count: int = 1) -> bool:
+        """Say whether a record may be made; if not, ``count`` are noted as left out."""
+        self._refill()
+        if self._tokens < 1.0:
+            self.left_out += count
+            return False
+        self._tokens -= 1.0
+        return True
+
+    def exhausted(self) -> bool:
+        """Say whether to wait for some records to be allowed again, once they have run out.
+
+        For who can save work by that; it lasts for `PAUSE` seconds.
+        """
+        self._refill()
+        if self._tokens < 1.0:
+            self._waiting = True
+        elif self._tokens >= RATE * PAUSE:
+            self._waiting = False
+        return self._waiting
+
+    def _refill(self) -> None:
+        now = time.monotonic()
+        self._tokens = min(BURST, self._tokens + (now - self._refilled) * RATE)
+        self._refilled = now
+
+    def take_left_out(self) -> int:
+        """Return how many were left out, and forget them."""
+        count, self.left_out = self.left_out, 0
+        return count
 
 
 class WorkerOutput:
@@ -48,24 +89,34 @@ class WorkerOutput:
         )
         self._emit = emit
         self._tail: deque[str] = deque(maxlen=TAIL_LINES)
-        self._tokens, self._refilled = BURST, time.monotonic()
-        self._left_out = 0
+        self._limiter = Limiter()
 
     @property
     def tail(self) -> str:
         """The last lines of stderr."""
         return "\n".join(self._tail)
 
-    def mark(self, task: Task[Any]) -> None:
+    def mark(self, task: TaskName) -> None:
         """Note that what is printed from now on belongs to another task."""
         for stream in self.streams:
             stream.mark(task)
 
     def read(self, stream: _Stream) -> bool:
         """Read a chunk and log its lines; False at the end of the stream."""
+        if not logger.isEnabledFor(stream.level) or self._limiter.exhausted():
+            return self._skim(stream)
         lines, more = stream.read()
         for task, line in lines:
             self._log(stream, task, line)
+        return more
+
+    def _skim(self, stream: _Stream) -> bool:
+        """Read a chunk of which no line will be logged: a flood is counted, not taken apart."""
+        count, last, more = stream.skim()
+        if logger.isEnabledFor(stream.level):
+            self._limiter.left_out += count
+        if stream.name == "stderr":
+            self._tail.extend(last)
         return more
 
     def drain(self) -> None:
@@ -87,24 +138,19 @@ class WorkerOutput:
         for stream in self.streams:
             stream.close()
 
-    def _log(self, stream: _Stream, task: Task[Any] | None, line: str) -> None:
+    def _log(self, stream: _Stream, task: TaskName | None, line: str) -> None:
         if stream.name == "stderr":
             self._tail.append(line)
         if not logger.isEnabledFor(stream.level):
             return
-        now = time.monotonic()
-        self._tokens = min(BURST, self._tokens + (now - self._refilled) * RATE)
-        self._refilled = now
-        if self._tokens < 1.0:
-            self._left_out += 1
+        if not self._limiter.admit():
             return
         self._report_left_out()
-        self._tokens -= 1.0
         self._emit(stream.level, line, stream.name, task)
 
     def _report_left_out(self) -> None:
-        if self._left_out:
-            count, self._left_out = self._left_out, 0
+        count = self._limiter.take_left_out()
+        if count:
             self._emit(logging.WARNING, f"... {count} lines were left out ...", "stdout", None)
 
 
@@ -117,11 +163,11 @@ class _Stream:
         self._open = True
         self._position = 0  # bytes read so far
         self._partial = b""
-        self._task: Task[Any] | None = None
-        self._marks: deque[tuple[int, Task[Any]]] = deque()
+        self._task: TaskName | None = None
+        self._marks: deque[tuple[int, TaskName]] = deque()
         os.set_blocking(descriptor, False)
 
-    def mark(self, task: Task[Any]) -> None:
+    def mark(self, task: TaskName) -> None:
         with self._lock:
             start = self._position + self.pending()
             if self._marks and self._marks[-1][0] == start:
@@ -141,24 +187,41 @@ class _Stream:
             return 0
         return int.from_bytes(found, sys.byteorder)
 
-    def read(self) -> tuple[list[tuple[Task[Any] | None, str]], bool]:
+    def read(self) -> tuple[list[tuple[TaskName | None, str]], bool]:
         with self._lock:
-            try:
-                chunk = os.read(self.descriptor, CHUNK)
-            except BlockingIOError:
-                return [], True
-            except OSError:
-                chunk = b""
-            return self._split(chunk), bool(chunk)
+            chunk = self._take()
+            return self._split(chunk or b""), chunk != b""
 
-    def rest(self) -> list[tuple[Task[Any] | None, str]]:
+    def skim(self) -> tuple[int, list[str], bool]:
+        """Read a chunk; return how many lines it ends, the last ones, and whether there is more."""
+        with self._lock:
+            chunk = self._take()
+            if not chunk:
+                return 0, [], chunk is None
+            self._position += len(chunk)
+            while self._marks and self._marks[0][0] < self._position:
+                self._task = self._marks.popleft()[1]
+            *last, partial = (self._partial + chunk).rsplit(b"\n", TAIL_LINES + 1)
+            self._partial = partial[-CHUNK:]
+            return chunk.count(b"\n"), [_text(line) for line in last[-TAIL_LINES:]], True
+
+    def _take(self) -> bytes | None:
+        """Read what is there; None if nothing is, yet."""
+        try:
+            return os.read(self.descriptor, CHUNK)
+        except BlockingIOError:
+            return None
+        except OSError:
+            return b""
+
+    def rest(self) -> list[tuple[TaskName | None, str]]:
         """Return a last line that has no end."""
         with self._lock:
             partial, self._partial = self._partial, b""
             return [(self._task, _text(partial))] if partial else []
 
-    def _split(self, chunk: bytes) -> list[tuple[Task[Any] | None, str]]:
-        lines: list[tuple[Task[Any] | None, str]] = []
+    def _split(self, chunk: bytes) -> list[tuple[TaskName | None, str]]:
+        lines: list[tuple[TaskName | None, str]] = []
         while chunk:
             part = chunk
             if self._marks:

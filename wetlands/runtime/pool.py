@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import math
 import os
@@ -9,7 +10,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from wetlands.core.events import CancelRequested, CloseRequested
+from wetlands.core.events import CloseRequested
 from wetlands.core.policy import PoolConfig
 from wetlands.core.pool import SlotState
 from wetlands.errors import PoolClosedError
@@ -33,8 +34,8 @@ class Pool:
         self.codec = Codec(plan.pickle_protocol, plan.by_value)
         self._plan = plan
         self._config = config
-        self._numbers = 0
-        self._number_lock = threading.Lock()
+        self._numbers = itertools.count(1)
+        self._releasing = threading.Lock()
         self._host = host_module.acquire(self)
         self._driver = Driver(self._host, plan, config, self.codec)
 
@@ -54,22 +55,22 @@ class Pool:
             self.close(0.0)
             raise self._driver.start_error
 
-    def new_task(self, payload: tuple[bytes, ...], timeout: float, description: str) -> Task[Any]:
-        """Return a task that is not queued yet.
+    def submit(
+        self, payload: tuple[bytes, ...], timeout: float, description: str, *, start: bool
+    ) -> Task[Any]:
+        """Return a task, queued or not.
 
         Raises:
             PoolClosedError, PoolBrokenError, ForkedError: It would never run.
         """
-        with self._number_lock:
-            self._numbers += 1
-            number = self._numbers
-        task: Task[Any] = Task(self, number, description)
-        self._driver.entries[number] = Entry(task, payload, timeout)
-        try:
-            self.check_open()  # now that the end of the pool would find the entry
-        except Exception:
-            self._driver.entries.pop(number, None)
-            raise
+        self.check_open()
+        task: Task[Any] = Task(self, next(self._numbers), description)
+        task._order = (payload, timeout)
+        if start:
+            return task.start()
+        # Weakly: a task that nobody has any more, and nobody started, is forgotten.
+        self._driver.unstarted.add(task)
+        self.check_open()  # again, now that the end of the pool would find it
         return task
 
     def check_open(self) -> None:
@@ -78,36 +79,50 @@ class Pool:
         Raises:
             PoolClosedError, PoolBrokenError, ForkedError: Tasks can't run.
         """
-        self._host.check_process()
+        self.check_process()
         if self._driver.refusal is not None:
             raise self._driver.refusal()
 
     def start_task(self, task: Task[Any]) -> None:
         """Queue a task; called by the task."""
         self.check_open()
+        payload, timeout = task._order
+        self._driver.entries[task.number] = Entry(task, payload, timeout)
         self._host.loop.post(self._driver, lambda: self._driver.submit(task.number))
         if self._driver.closed.is_set():
             self._driver.abandon_all()  # it closed in between, and nobody reads the inbox
 
     def cancel_task(self, task: Task[Any], force_after: float) -> None:
         """Cancel a queued task before returning, ask a running one to stop; called by the task."""
-        self._host.check_process()
+        self.check_process()
         done = threading.Event()
-
-        def cancel() -> None:
-            self._driver.handle(CancelRequested(task.number, force_after))
-            self._host.loop.at_end_of_pass(done.set)
-
-        self._host.loop.post(self._driver, cancel)
-        if self._host.loop.is_current():
-            return  # a garbage collection there closes an abandoned map()
+        self._post_cancel([task], force_after, done.set)
         # Should the loop end right now, every task has been ended anyway.
         while not done.wait(0.5) and not self._driver.closed.is_set():
             pass
 
-    def discard_task(self, task: Task[Any]) -> None:
-        """Forget a task that ended before it was queued; called by the task."""
-        self._driver.entries.pop(task.number, None)
+    def cancel_soon(self, tasks: list[Task[Any]]) -> None:
+        """Cancel tasks without waiting, not even for a lock: what a finalizer may do."""
+        if os.getpid() == self._host.pid:
+            self._post_cancel(tasks, math.inf, lambda: None)
+
+    def _post_cancel(
+        self, tasks: list[Task[Any]], force_after: float, done: Callable[[], None]
+    ) -> None:
+        def cancel() -> None:
+            for task in tasks:
+                self._driver.cancel(task, force_after)
+            self._host.loop.at_end_of_pass(done)
+
+        self._host.loop.post(self._driver, cancel)
+
+    def check_process(self) -> None:
+        """Refuse to wait for what this process does not have.
+
+        Raises:
+            ForkedError: This is a forked child of the process that launched the workers.
+        """
+        self._host.check_process()
 
     def deliver(self, call: Callable[[], None]) -> None:
         """Run code of the user on the delivery thread."""
@@ -128,18 +143,25 @@ class Pool:
         workers are killed. Calling it again, from another thread too, may shorten the grace. In a
         forked child it does nothing: the workers are not its own.
         """
-        driver, config = self._driver, self._config
-        if os.getpid() != self._host.pid or driver.closed.is_set():
+        if os.getpid() != self._host.pid:
             return
+        if not self._driver.closed.is_set():
+            self._end_workers(grace)
+        # Once, by whoever comes first, and again if that one was interrupted; the others wait.
+        with self._releasing:
+            host_module.release(self)
+            if self._plan.lease is not None:
+                self._plan.lease.close()
+
+    def _end_workers(self, grace: float) -> None:
+        driver, config = self._driver, self._config
         driver.refusal = lambda: PoolClosedError(
             f"Environment {self._plan.environment!r} was exited: launch() it again first."
         )
         self._host.loop.post(driver, lambda: driver.handle(CloseRequested(grace)))
         limit = grace + config.stop_grace + config.kill_retry * (config.kill_limit + 1) + 1.0
-        if not driver.closed.wait(None if limit == math.inf else limit):
+        limit += len(driver.entries) * 1e-4  # ending a long queue takes its time
+        if not driver.closed.wait(min(limit, threading.TIMEOUT_MAX)):
             logger.error("Environment %r did not close in time", self._plan.environment)
             driver.abandon_all()
             driver.closed.set()
-        host_module.release(self)
-        if self._plan.lease is not None:
-            self._plan.lease.close()

@@ -43,6 +43,8 @@ class Reaper:
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 start_new_session=True,
+                # A host that is itself a task's child must not have its reaper ended with it.
+                env={k: v for k, v in os.environ.items() if k != reap.VARIABLE},
             )
         except OSError:
             logger.warning("Children of workers may outlive a host that is killed", exc_info=True)

@@ -122,7 +122,7 @@ def test_a_flood_makes_a_bounded_number_of_records_and_is_counted(
 ) -> None:
     now = 100.0
     monkeypatch.setattr(output.time, "monotonic", lambda: now)
-    pipes.output._refilled = now
+    pipes.output._limiter._refilled = now
     for _ in range(100):
         os.write(pipes.out, b"x\n" * 1000)
         pipes.read()

@@ -1,0 +1,272 @@
+"""The state of a task, and how its pool moves it along.
+
+The pool's loop thread is the only one that calls `_start`, `_update`, `_set_output` and `_finish`
+while the pool lives. Two rules are kept here:
+
+-   The outcome arrives as bytes and is rebuilt by the first thread that asks for it, never by the
+    loop: unpickling runs code of the user. Until then the task looks finished to nobody who asks
+    *how* it ended, because a value that can't be rebuilt makes it FAILED.
+-   Whoever waits is woken before listeners run, hence a listener may wait for any task, its own
+    included.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, cast
+
+from wetlands.errors import ExecutionException
+from wetlands.future import TaskFuture
+from wetlands.task_event import (
+    NO_PROGRESS,
+    TERMINAL,
+    Listener,
+    Progress,
+    TaskEvent,
+    TaskEventType,
+    TaskStatus,
+    TaskWorker,
+    call_listener,
+)
+
+if TYPE_CHECKING:
+    from wetlands.task import Task
+
+T = TypeVar("T")
+
+#: Updates of one task that may wait for its listeners; with more, those in between are passed
+#: over, because a slow listener must not fill the memory. What they said is in the next one.
+MAX_UNTOLD = 1000
+
+
+class TaskDriver(Protocol):
+    """What a task asks of its pool."""
+
+    def start_task(self, task: Task[Any]) -> None:
+        """Queue the task."""
+
+    def cancel_task(self, task: Task[Any], force_after: float) -> None:
+        """Cancel a task that is not running before returning, ask a running one to stop."""
+
+    def check_process(self) -> None:
+        """Raise in a process that has no part in the pool."""
+
+    def deliver(self, call: Callable[[], None]) -> None:
+        """Run code of the user on the delivery thread."""
+
+    def on_delivery_thread(self) -> bool:
+        """Whether the caller is such code."""
+
+
+class TaskName:
+    """A UUID4 that is made when somebody asks: most tasks are never asked.
+
+    An object of its own, so that who needs the name of a task does not keep its result alive.
+    """
+
+    __slots__ = ("_text",)
+
+    def __init__(self) -> None:
+        self._text: str | None = None
+
+    def __str__(self) -> str:
+        if self._text is None:
+            # Two threads may both make one; setdefault-like, the first to store it wins.
+            text = str(uuid.uuid4())
+            with _naming:
+                self._text = self._text or text
+        return self._text
+
+
+_naming = threading.Lock()
+
+
+class TaskState(Generic[T]):
+    """What is known of a task; `Task` is its public face."""
+
+    def __init__(self, driver: TaskDriver, number: int, description: str) -> None:
+        self._driver = driver
+        self.number = number  #: what its pool and its workers call it
+        self._description = description
+        self._name = TaskName()
+        # Reentrant, because a value that is rebuilt under it may run any code.
+        self._lock = threading.RLock()
+        self._order: Any = None  #: what to run; the pool's business
+        self._asked_to_start = False
+        self._status = TaskStatus.PENDING
+        self._load: Callable[[], T] | None = None  #: rebuilds the value; None once done
+        self._result: T | None = None
+        self._exception: ExecutionException | None = None
+        self._last = NO_PROGRESS
+        self._outputs: dict[str, Output] = {}
+        self._listeners: list[Listener] = []
+        self._untold = 0
+        self._wakers: list[Callable[[], None]] = []
+        self._told: threading.Event | None = None  #: set when listeners saw the end
+        self._worker: TaskWorker | None = None
+        self._submitted: float | None = None
+        self._started: float | None = None
+        self._finished: float | None = None
+        self._future: TaskFuture[T] = TaskFuture(self._public, driver.deliver)
+
+    @property
+    def _public(self) -> Task[T]:
+        return cast("Task[T]", self)
+
+    @property
+    def status(self) -> TaskStatus:
+        """Where the task is in its life; the first look at a finished one rebuilds its value."""
+        if self._load is not None:
+            self._decode()
+        return self._status
+
+    @property
+    def exception(self) -> ExecutionException | None:
+        """Why the task failed; None unless it has."""
+        self.status  # noqa: B018  (rebuilds the value, which may be what fails)
+        return self._exception
+
+    # -- for the pool -----------------------------------------------------------------------------
+
+    def _start(self, worker: TaskWorker) -> None:
+        with self._lock:
+            self._worker = worker
+            self._status = TaskStatus.RUNNING
+            self._started = time.monotonic()
+        self._emit(TaskEventType.STARTED)
+
+    def _requeue(self) -> None:
+        """Its worker died before it began: it waits again."""
+        with self._lock:
+            self._worker = None
+            self._status = TaskStatus.PENDING
+            self._started = None
+
+    def _update(self, message: str | None, current: float | None, maximum: float | None) -> None:
+        last = self._last
+        self._last = Progress(
+            last.message if message is None else message,
+            last.current if current is None else current,
+            last.maximum if maximum is None else maximum,
+        )
+        self._emit(TaskEventType.UPDATE)
+
+    def _set_output(self, key: str, decode: Callable[[], Any]) -> None:
+        with self._lock:
+            self._outputs[key] = Output(decode)
+        self._emit(TaskEventType.UPDATE)
+
+    def _finish(
+        self,
+        status: TaskStatus,
+        load: Callable[[], T] | None = None,
+        error: ExecutionException | None = None,
+    ) -> None:
+        with self._lock:
+            if self._status.is_finished():
+                return
+            self._finished = time.monotonic()
+            self._load, self._exception = load, error
+            self._order = None
+            listeners = list(self._listeners)
+            wakers, self._wakers = self._wakers, []
+            if listeners:
+                self._told = threading.Event()
+            self._status = status  # last: from here on, everything above is read without a lock
+        self._settle_future(status, error)
+        for wake in wakers:
+            wake()
+        if listeners:
+            self._driver.deliver(lambda: self._tell_the_end(listeners))
+
+    def _settle_future(self, status: TaskStatus, error: ExecutionException | None) -> None:
+        if status is TaskStatus.CANCELED:
+            self._future._end_canceled()
+        elif error is not None:
+            self._future.set_exception(error)
+        else:
+            self._future.set_result(None)  # type: ignore[arg-type]  # asked for with _value()
+
+    def _emit(self, kind: TaskEventType) -> None:
+        if not self._listeners:
+            return
+        with self._lock:
+            if kind is TaskEventType.UPDATE and self._untold >= MAX_UNTOLD:
+                return
+            self._untold += 1
+            listeners = list(self._listeners)
+        event = TaskEvent(self._public, kind, self._last)
+
+        def tell() -> None:
+            with self._lock:
+                self._untold -= 1
+            self._tell(listeners, event)
+
+        self._driver.deliver(tell)
+
+    def _tell(self, listeners: list[Listener], event: TaskEvent) -> None:
+        for listener in listeners:
+            if listener in self._listeners:  # it may have been removed meanwhile
+                call_listener(listener, event)
+
+    def _tell_the_end(self, listeners: list[Listener]) -> None:
+        self._tell(listeners, TaskEvent(self._public, TERMINAL[self.status], self._last))
+        assert self._told is not None
+        self._told.set()
+
+    def _when_ended(self, wake: Callable[[], None]) -> None:
+        """Call ``wake`` at the end, on the loop thread: it must be quick and may not raise."""
+        self._driver.check_process()
+        with self._lock:
+            if not self._status.is_finished():
+                self._wakers.append(wake)
+                return
+        wake()
+
+    def _forget_waker(self, wake: Callable[[], None]) -> None:
+        with self._lock:
+            if wake in self._wakers:
+                self._wakers.remove(wake)
+
+    # -- the value --------------------------------------------------------------------------------
+
+    def _decode(self) -> None:
+        with self._lock:
+            load = self._load
+            if load is None:
+                return
+            try:
+                self._result = load()
+            except ExecutionException as error:
+                self._exception = error
+                self._status = TaskStatus.FAILED
+            self._load = None
+
+    def _value(self) -> T:
+        """Return the value of a task that has ended without being canceled, or raise."""
+        error = self.exception
+        if error is not None:
+            raise error
+        return self._result  # type: ignore[return-value]
+
+
+class Output:
+    """A value that is rebuilt when somebody asks for it, once."""
+
+    def __init__(self, decode: Callable[[], Any]) -> None:
+        self._lock = threading.RLock()
+        self._decode: Callable[[], Any] | None = decode
+        self._value: Any = None
+
+    def value(self) -> Any:
+        with self._lock:
+            if self._decode is not None:
+                try:
+                    self._value = self._decode()
+                except ExecutionException as error:
+                    self._value = error
+                self._decode = None
+            return self._value
