@@ -94,7 +94,7 @@ class TaskState(Generic[T]):
         self._name = TaskName()
         # Reentrant, because a value that is rebuilt under it may run any code.
         self._lock = threading.RLock()
-        self._order: Any = None  #: what to run; the pool's business
+        self._order: Any = None  #: what to run, until the pool has taken it
         self._asked_to_start = False
         self._status = TaskStatus.PENDING
         self._load: Callable[[], T] | None = None  #: rebuilds the value; None once done

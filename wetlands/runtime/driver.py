@@ -13,7 +13,7 @@ import threading
 import time
 import weakref
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -73,7 +73,6 @@ class Entry:
     task: Task[Any]
     payload: tuple[bytes, ...]
     timeout: float
-    queued: bool = False  #: known to the core; only the loop thread looks
 
 
 class Driver:
@@ -81,8 +80,7 @@ class Driver:
 
     Attributes:
         core: The pool's state.
-        entries: The tasks that were started and have not ended, by number; added to from any
-            thread.
+        entries: The tasks that were started and have not ended, by number.
         unstarted: Those submitted with ``start=False``, for as long as somebody has them.
         opened: Set when every worker is ready, or one could not start.
         closed: Set when no worker and no task is left.
@@ -139,7 +137,7 @@ class Driver:
             "This is a bug in wetlands, please report it.",
             story=story,
         )
-        for task in self._take_all():
+        for task in self.all_tasks():
             ending = TaskAbandonedError(f"The pool broke down, which is a bug: {error!r}")
             task._finish(TaskStatus.FAILED, None, ending)
         for worker in self._workers.values():
@@ -149,17 +147,17 @@ class Driver:
         self._host.loop.remove(self)
         self.closed.set()
 
-    def abandon_all(self) -> None:
+    def abandon(self, tasks: Iterable[Task[Any]]) -> None:
         """Fail what nobody will run any more; for any thread once the pool has closed."""
-        for task in self._take_all():
+        for task in tasks:
             ending = self._endings.abandoned(Outcome.CLOSED, task.id, None)
             task._finish(TaskStatus.FAILED, None, ending)
 
-    def _take_all(self) -> list[Task[Any]]:
-        entries, self.entries = self.entries, {}
+    def all_tasks(self) -> list[Task[Any]]:
+        """Return the tasks that have not ended."""
         while True:
             try:
-                return [entry.task for entry in entries.values()] + list(self.unstarted)
+                return [entry.task for entry in self.entries.values()] + list(self.unstarted)
             except RuntimeError:
                 continue  # another thread submitted at this very moment
 
@@ -168,23 +166,19 @@ class Driver:
         self._host.loop.add(self)
         self._execute(self.core.open(time.monotonic()))
 
-    def submit(self, number: int) -> None:
-        """Queue a task."""
-        entry = self.entries.get(number)
-        if entry is None or entry.queued:
-            return
-        if entry.task._status.is_finished():  # canceled while its start was under way
-            del self.entries[number]
-            return
-        entry.queued = True
-        self.handle(TaskSubmitted(number, entry.timeout))
+    def submit(self, task: Task[Any]) -> None:
+        """Queue a task, once, however often this is asked for."""
+        entry, task._order = task._order, None
+        if entry is not None:
+            self.entries[task.number] = entry
+            self.handle(TaskSubmitted(task.number, entry.timeout))
 
     def cancel(self, task: Task[Any], force_after: float) -> None:
         """Cancel a task that is not running, ask a running one to stop."""
-        entry = self.entries.get(task.number)
-        if entry is not None and entry.queued:
+        if task.number in self.entries:
             self.handle(CancelRequested(task.number, force_after))
         else:
+            task._order = None  # a start that is under way comes to nothing
             self._host.loop.at_end_of_pass(lambda: task._finish(TaskStatus.CANCELED))
 
     def handle(self, event: Event) -> None:
@@ -295,7 +289,7 @@ class Driver:
         self.opened.set()
 
     def _announce_closed(self, command: AnnounceClosed) -> None:
-        self.abandon_all()  # those submitted with start=False, and never started
+        self.abandon(self.all_tasks())  # those submitted with start=False, and never started
         self._host.loop.remove(self)
         # After the endings of this pass: who sees the pool closed finds every task ended.
         self._host.loop.at_end_of_pass(self.opened.set)

@@ -120,7 +120,10 @@ def start_worker(
     except BaseException:  # no more descriptors, say
         os.close(lifeline_write)
         popen.kill()
-        popen.communicate()
+        popen.wait()
+        for stream in (popen.stdin, popen.stdout, popen.stderr):
+            if stream is not None:
+                stream.close()
         raise
 
 

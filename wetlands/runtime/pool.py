@@ -65,7 +65,7 @@ class Pool:
         """
         self.check_open()
         task: Task[Any] = Task(self, next(self._numbers), description)
-        task._order = (payload, timeout)
+        task._order = Entry(task, payload, timeout)
         if start:
             return task.start()
         # Weakly: a task that nobody has any more, and nobody started, is forgotten.
@@ -86,11 +86,9 @@ class Pool:
     def start_task(self, task: Task[Any]) -> None:
         """Queue a task; called by the task."""
         self.check_open()
-        payload, timeout = task._order
-        self._driver.entries[task.number] = Entry(task, payload, timeout)
-        self._host.loop.post(self._driver, lambda: self._driver.submit(task.number))
+        self._host.loop.post(self._driver, lambda: self._driver.submit(task))
         if self._driver.closed.is_set():
-            self._driver.abandon_all()  # it closed in between, and nobody reads the inbox
+            self._driver.abandon([task])  # it closed in between, and nobody reads the inbox
 
     def cancel_task(self, task: Task[Any], force_after: float) -> None:
         """Cancel a queued task before returning, ask a running one to stop; called by the task."""
@@ -163,5 +161,5 @@ class Pool:
         limit += len(driver.entries) * 1e-4  # ending a long queue takes its time
         if not driver.closed.wait(min(limit, threading.TIMEOUT_MAX)):
             logger.error("Environment %r did not close in time", self._plan.environment)
-            driver.abandon_all()
+            driver.abandon(driver.all_tasks())
             driver.closed.set()
