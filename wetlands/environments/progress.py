@@ -112,7 +112,8 @@ class Reporter:
         if self._bar is None:
             self._bar = _make_bar(self.name, event.maximum)
         self._bar.n = event.current
-        self._bar.set_postfix_str(event.message.strip()[:60])
+        # Of one width, and last on the line: the bar does not jump with every message.
+        self._bar.set_postfix_str(f"{event.message.strip()[:44]:44}")
 
     def _may_draw(self) -> bool:
         return self._wants_bar and sys.stderr is not None and sys.stderr.isatty()
@@ -145,5 +146,5 @@ def _make_bar(name: str, maximum: int) -> Any:
         desc=name,
         leave=False,
         file=sys.stderr,
-        bar_format="{desc}: {bar} {n_fmt}/{total_fmt} [{elapsed}]{postfix}",
+        bar_format="{desc}: |{bar:20}| {n_fmt}/{total_fmt} [{elapsed}]{postfix}",
     )
