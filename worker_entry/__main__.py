@@ -9,6 +9,7 @@ site-packages, never gets on `sys.path`.
 
 from __future__ import annotations
 
+import faulthandler
 import importlib.util
 import json
 import os
@@ -62,6 +63,8 @@ class _HostCloudpickle:
 def _main() -> None:
     config = _read_config()
     _load_package(os.path.dirname(os.path.abspath(__file__)))
+    # Of a crash, the thread that crashed is what a user wants to see, not our own at their sockets.
+    faulthandler.enable(all_threads=False)
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(  # type: ignore[union-attr]
             encoding="utf-8", errors="backslashreplace", line_buffering=True
