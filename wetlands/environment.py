@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import os
 import subprocess
@@ -10,13 +9,10 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from wetlands import activation
 from wetlands.activation import Commands
-from wetlands.core.policy import PoolConfig
-from wetlands.environments.interpreters import Interpreter
-from wetlands.environments.registry import Prefix, Registry
 from wetlands.errors import (
     ConfigurationError,
     EnvironmentBuildError,
@@ -24,12 +20,9 @@ from wetlands.errors import (
     PoolClosedError,
     WorkerStartError,
 )
-from wetlands.launching import WorkerEnv, make_plan
 from wetlands.mapping import MapIterator
 from wetlands.options import count, positive, seconds
 from wetlands.proxy import ModuleProxy
-from wetlands.runtime.launcher import base_environ
-from wetlands.runtime.pool import Pool
 from wetlands.target import (
     Target,
     TargetLike,
@@ -41,7 +34,13 @@ from wetlands.target import (
 from wetlands.task import Task
 from worker_entry.codec import type_name
 
-logger = logging.getLogger(__name__)
+# Sockets, processes and what goes with them are imported by the first launch(): a program that
+# imports this package may never come to that.
+if TYPE_CHECKING:
+    from wetlands.environments.probing import Interpreter
+    from wetlands.environments.registry import Prefix, Registry
+    from wetlands.launching import WorkerEnv
+    from wetlands.runtime.pool import Pool
 
 #: How long running tasks may go on at `exit()`, in seconds.
 EXIT_GRACE = 2.0
@@ -135,6 +134,10 @@ class Environment:
             EnvironmentBuildError: pyzmq could not be provided for this Python.
             PoolClosedError: Another thread called `exit()` meanwhile.
         """
+        from wetlands.core.policy import PoolConfig
+        from wetlands.launching import make_plan
+        from wetlands.runtime.pool import Pool
+
         size = count(max_workers)
         config = PoolConfig(
             size=size,
@@ -482,6 +485,8 @@ class Environment:
         return self._find(pool, target, name), iterable
 
     def _base_environ(self) -> dict[str, str]:
+        from wetlands.runtime.launcher import base_environ
+
         return base_environ(self.path, self.interpreter.executable)
 
     def _place(self) -> str:
