@@ -156,16 +156,14 @@ class Task(TaskState[T]):
         Raises:
             PoolClosedError: The environment has no workers any more.
         """
-        with self._lock:
-            if self._asked_to_start or self._status.is_finished():
-                return self
-            self._asked_to_start = True
+        if self._asked_to_start or self._status.is_finished():
+            return self
+        if self._submitted is None:
             self._submitted = time.monotonic()
-        try:
-            self._driver.start_task(self)
-        except BaseException:
-            self._asked_to_start = False
-            raise
+        self._driver.start_task(self)
+        # Only now: after an interruption, whoever asks again must be heard. A task that the pool
+        # is given twice runs once.
+        self._asked_to_start = True
         return self
 
     def cancel(self, force_after: float | None = None) -> None:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, cast
 
 from wetlands.errors import ExecutionException
 from wetlands.future import TaskFuture
+from wetlands.latch import Latch
 from wetlands.task_event import (
     NO_PROGRESS,
     TERMINAL,
@@ -105,7 +106,7 @@ class TaskState(Generic[T]):
         self._listeners: list[Listener] = []
         self._untold = 0
         self._wakers: list[Callable[[], None]] = []
-        self._told: threading.Event | None = None  #: set when listeners saw the end
+        self._told: Latch | None = None  #: set when listeners saw the end
         self._worker: TaskWorker | None = None
         self._submitted: float | None = None
         self._started: float | None = None
@@ -174,7 +175,7 @@ class TaskState(Generic[T]):
             listeners = list(self._listeners)
             wakers, self._wakers = self._wakers, []
             if listeners:
-                self._told = threading.Event()
+                self._told = Latch()
             self._status = status  # last: from here on, everything above is read without a lock
         self._settle_future(status, error)
         for wake in wakers:

@@ -15,7 +15,7 @@ WORKER = sorted((ROOT / "worker_entry").rglob("*.py"))
 
 #: From the bottom up; a module imports from its own layer and from those below.
 LAYERS: list[set[str]] = [
-    {"wetlands.errors", "wetlands.options",
+    {"wetlands.errors", "wetlands.options", "wetlands.latch",
      "worker_entry.protocol", "worker_entry.codec", "worker_entry.failure"},
     {"wetlands.core", "wetlands.task", "wetlands.task_async", "wetlands.task_event",
      "wetlands.task_state",

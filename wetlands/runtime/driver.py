@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import threading
 import time
 import weakref
 from collections import deque
@@ -44,6 +43,7 @@ from wetlands.core.events import (
 from wetlands.core.policy import PoolConfig
 from wetlands.core.pool import PoolCore, SlotState
 from wetlands.errors import InternalError, PoolBrokenError, TaskAbandonedError, WorkerStartError
+from wetlands.latch import Latch
 from wetlands.runtime.ending import Endings
 from wetlands.runtime.host import Host
 from wetlands.runtime.launcher import WorkerPlan, start_worker
@@ -92,8 +92,8 @@ class Driver:
         self.core = PoolCore(config)
         self.entries: dict[int, Entry] = {}
         self.unstarted: weakref.WeakSet[Task[Any]] = weakref.WeakSet()
-        self.opened = threading.Event()
-        self.closed = threading.Event()
+        self.opened = Latch()
+        self.closed = Latch()
         self.start_error: WorkerStartError | None = None
         self.refusal: Callable[[], Exception] | None = None
         self._host = host

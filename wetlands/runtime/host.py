@@ -15,6 +15,7 @@ import threading
 from typing import Protocol
 
 from wetlands.errors import ForkedError
+from wetlands.latch import Latch
 from wetlands.runtime.delivery import Delivery
 from wetlands.runtime.folder import HostFolder
 from wetlands.runtime.health import Health
@@ -50,6 +51,8 @@ class Host:
         self.delivery = Delivery()
         self.reaper = Reaper()
         self.processes: set[WorkerProcess] = set()
+        self._ending = threading.Lock()  # taken by the thread that stops all others, for good
+        self._ended = Latch()
 
     def start(self) -> None:
         """Start all threads."""
@@ -82,6 +85,24 @@ class Host:
         self.folder.remove()
         self.delivery.stop(0.0 if by_listener else _JOIN)
 
+    def end(self) -> None:
+        """Stop, once, however often this is asked for; return when nothing is left."""
+        by_listener = self.delivery.is_current()
+        if by_listener and self._ending.locked():
+            return  # who ends it waits for this thread
+        if not self._ended.is_set():
+            # On a thread, because waiting for it is all that Ctrl-C can interrupt then.
+            options = {"by_listener": by_listener}
+            threading.Thread(target=self._end, kwargs=options, name="wetlands-stop").start()
+            self._ended.wait()
+
+    def _end(self, *, by_listener: bool) -> None:
+        if self._ending.acquire(blocking=False):
+            try:
+                self.stop(by_listener=by_listener)
+            finally:
+                self._ended.set()
+
     def forget(self) -> None:
         """In a forked child: let go of what would keep the parent's workers alive."""
         self.folder.forget()
@@ -110,19 +131,16 @@ def acquire(user: Closable) -> Host:
         return _host
 
 
-def release(user: Closable) -> None:
-    """Give the host back; the last user ends it."""
+def release(user: Closable, host: Host) -> None:
+    """Give the host back; the last user ends it, and every other one waits for that."""
     global _host
     with _lock:
         _users.discard(user)
-        if _users or _host is None:
-            return
-        host, _host = _host, None
-    # On a thread, because joining it is all that Ctrl-C can interrupt then.
-    options = {"by_listener": host.delivery.is_current()}
-    stopper = threading.Thread(target=host.stop, kwargs=options, name="wetlands-stop")
-    stopper.start()
-    stopper.join()
+        if _host is host:
+            if _users:
+                return
+            _host = None
+    host.end()
 
 
 def _install_hooks() -> None:

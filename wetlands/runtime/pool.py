@@ -14,6 +14,7 @@ from wetlands.core.events import CloseRequested
 from wetlands.core.policy import PoolConfig
 from wetlands.core.pool import SlotState
 from wetlands.errors import PoolClosedError
+from wetlands.latch import Latch
 from wetlands.runtime import host as host_module
 from wetlands.runtime.driver import Driver, Entry
 from wetlands.runtime.launcher import WorkerPlan
@@ -93,7 +94,7 @@ class Pool:
     def cancel_task(self, task: Task[Any], force_after: float) -> None:
         """Cancel a queued task before returning, ask a running one to stop; called by the task."""
         self.check_process()
-        done = threading.Event()
+        done = Latch()
         self._post_cancel([task], force_after, done.set)
         # Should the loop end right now, every task has been ended anyway.
         while not done.wait(0.5) and not self._driver.closed.is_set():
@@ -145,10 +146,9 @@ class Pool:
             return
         if not self._driver.closed.is_set():
             self._end_workers(grace)
-        # Once, by whoever comes first, and again if that one was interrupted; the others wait.
-        with self._releasing:
-            host_module.release(self)
-            if self._plan.lease is not None:
+        host_module.release(self, self._host)
+        if self._plan.lease is not None:
+            with self._releasing:
                 self._plan.lease.close()
 
     def _end_workers(self, grace: float) -> None:
@@ -159,7 +159,7 @@ class Pool:
         self._host.loop.post(driver, lambda: driver.handle(CloseRequested(grace)))
         limit = grace + config.stop_grace + config.kill_retry * (config.kill_limit + 1) + 1.0
         limit += len(driver.entries) * 1e-4  # ending a long queue takes its time
-        if not driver.closed.wait(min(limit, threading.TIMEOUT_MAX)):
+        if not driver.closed.wait(limit):
             logger.error("Environment %r did not close in time", self._plan.environment)
             driver.abandon(driver.all_tasks())
             driver.closed.set()
