@@ -56,6 +56,12 @@ def test_a_file_that_is_not_there_is_refused() -> None:
             find(target, "f")
 
 
+@pytest.mark.parametrize("function", [["a"], {"a": 1}, b"a", 5, ""])
+def test_a_function_that_is_no_name_is_refused(function: Any) -> None:
+    with pytest.raises(ConfigurationError, match="by its name"):
+        find(HERE, function)
+
+
 @pytest.mark.parametrize("target", [None, 1, "", "a b", "a..b", "a-b", b"x"])
 def test_what_is_no_target_is_refused(target: Any) -> None:
     with pytest.raises(ConfigurationError, match="target must be"):

@@ -20,6 +20,7 @@ from wetlands.task import (
     TaskStatus,
     TaskWorker,
 )
+from wetlands.task_state import MAX_UNTOLD
 
 STARTED, UPDATE = TaskEventType.STARTED, TaskEventType.UPDATE
 COMPLETION, CANCELATION = TaskEventType.COMPLETION, TaskEventType.CANCELATION
@@ -101,6 +102,24 @@ def test_a_start_that_is_refused_raises(driver: FakeDriver) -> None:
     driver.start_task = refuse  # type: ignore[method-assign]
     with pytest.raises(PoolClosedError):
         Task(driver, 1, "f").start()
+
+
+def test_a_start_that_was_interrupted_is_asked_for_again(
+    task: Task[Any], driver: FakeDriver
+) -> None:
+    start_task = driver.start_task
+
+    def torn(task: Task[Any]) -> None:
+        raise KeyboardInterrupt
+
+    driver.start_task = torn  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        task.start()
+    driver.start_task = start_task  # type: ignore[method-assign]
+    submitted = task.timings.submitted
+    task.start().start()
+    assert driver.calls == [("start", 7)]
+    assert task.timings.submitted == submitted
 
 
 def test_cancelled_before_it_was_started_it_never_starts(
@@ -229,6 +248,23 @@ def test_a_late_listener_hears_the_end_though_others_still_wait_for_it() -> None
     assert (early, late) == ([], [COMPLETION])
     driver.run()
     assert (early, late) == ([STARTED, COMPLETION], [COMPLETION])
+
+
+def test_updates_that_wait_for_a_slow_listener_are_bounded_and_the_end_is_none_of_them() -> None:
+    driver = FakeDriver(eager=False)
+    task: Task[Any] = Task(driver, 1, "f")
+    seen: list[tuple[TaskEventType, Any]] = []
+    task.listen(lambda event: seen.append((event.type, task.current)))
+    begin(task)
+    for i in range(3 * MAX_UNTOLD):
+        task._update(None, i, None)
+    assert len(driver.waiting) == MAX_UNTOLD
+    driver.run()
+    assert seen[-1] == (UPDATE, MAX_UNTOLD - 2)
+    task._update(None, -1, None)
+    complete(task)
+    driver.run()
+    assert seen[-2:] == [(UPDATE, -1), (COMPLETION, -1)]
 
 
 def test_wait_for_waits_a_moment_for_listeners_and_no_longer() -> None:

@@ -198,10 +198,12 @@ class _Stream:
             chunk = self._take()
             if not chunk:
                 return 0, [], chunk is None
-            self._position += len(chunk)
-            while self._marks and self._marks[0][0] < self._position:
-                self._task = self._marks.popleft()[1]
+            begin, self._position = self._position, self._position + len(chunk)
             *last, partial = (self._partial + chunk).rsplit(b"\n", TAIL_LINES + 1)
+            while self._marks and self._marks[0][0] < self._position:
+                start, self._task = self._marks.popleft()
+                # What the task before left open is no beginning of this one's line.
+                partial = chunk[max(0, start - begin) :].rpartition(b"\n")[2]
             self._partial = partial[-CHUNK:]
             return chunk.count(b"\n"), [_text(line) for line in last[-TAIL_LINES:]], True
 

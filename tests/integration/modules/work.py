@@ -108,6 +108,11 @@ def log_line(message, level=20, *, task=None):
     task.log(message, level=level)
 
 
+def log_flood(count, *, task=None):
+    for i in range(count):
+        task.log(f"line {i}")
+
+
 def from_threads(count, *, task=None):
     def work(number):
         task.update(f"from {number}")
@@ -184,6 +189,11 @@ def say_and_hold(folder, name):
     return hold(folder, name)
 
 
+def say_and_return(value):
+    print("said with", type(value).__name__)
+    return value
+
+
 def flood(lines):
     for i in range(lines):
         sys.stdout.write(f"line {i} of many that nobody will ever want to read\n")
@@ -231,6 +241,15 @@ class Bomb:
 
 def explodes_in_the_host():
     return Bomb()
+
+
+class Exiter:
+    def __reduce__(self):
+        return exec, ("raise SystemExit(3)",)
+
+
+def exits_in_the_host():
+    return Exiter()
 
 
 class RudeError(Exception):

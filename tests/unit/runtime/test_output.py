@@ -160,6 +160,85 @@ def test_the_end_of_stderr_is_kept_even_in_a_flood(pipes: Pipes) -> None:
     assert tail[-2:] == ["line 4999", "the last words"]
 
 
+@pytest.fixture
+def skimmed(pipes: Pipes, monkeypatch: pytest.MonkeyPatch) -> Pipes:
+    """Pipes whose budget for records is used up."""
+    monkeypatch.setattr(output.time, "monotonic", lambda: 100.0)
+    pipes.output._limiter._refilled = 100.0
+    pipes.output._limiter._tokens = 0.0
+    for stream in pipes.output.streams:
+        monkeypatch.setattr(stream, "read", lambda: pytest.fail("a chunk was taken apart"))
+    return pipes
+
+
+def _refill(pipes: Pipes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    pipes.output._limiter._tokens = BURST
+
+
+def test_a_flood_beyond_the_budget_is_counted_and_not_taken_apart(
+    skimmed: Pipes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(100):
+        os.write(skimmed.out, b"x\n" * 1000)
+        os.write(skimmed.err, b"line %d\n" % number)
+        skimmed.read()
+    assert skimmed.records == []
+    assert skimmed.output.tail.split("\n") == [f"line {i}" for i in range(60, 100)]
+    os.write(skimmed.out, b"begun and ")
+    skimmed.read()
+    _refill(skimmed, monkeypatch)
+    os.write(skimmed.out, b"ended\n")
+    skimmed.read()
+    assert skimmed.lines == ["... 100100 lines were left out ...", "begun and ended"]
+
+
+def test_with_logging_off_nothing_is_taken_apart_and_the_tail_is_kept(
+    pipes: Pipes, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caplog.set_level(logging.CRITICAL, "wetlands.worker")
+    for stream in pipes.output.streams:
+        monkeypatch.setattr(stream, "read", lambda: pytest.fail("a chunk was taken apart"))
+    for number in range(1000):
+        os.write(pipes.err, b"line %d\nsecond half" % number)
+        os.write(pipes.out, b"x\n")
+        pipes.read()
+    os.write(pipes.err, b" of the last words")
+    pipes.output.drain()
+    tail = pipes.output.tail.split("\n")
+    assert tail[-2:] == ["second halfline 999", "second half of the last words"]
+    assert len(tail) == TAIL_LINES
+    assert pipes.records == []
+
+
+@pytest.mark.parametrize("open_line", [b"", b"left open by a"])
+@pytest.mark.parametrize("read_between", [False, True])
+@pytest.mark.parametrize("begun", [b"", b"b0\n", b"begun "])
+def test_lines_after_a_skimmed_chunk_belong_to_the_task_that_wrote_them(
+    skimmed: Pipes,
+    monkeypatch: pytest.MonkeyPatch,
+    open_line: bytes,
+    read_between: bool,
+    begun: bytes,
+) -> None:
+    skimmed.output.mark("a")  # type: ignore[arg-type]
+    os.write(skimmed.out, b"a1\na2\n" + open_line)
+    if read_between:
+        skimmed.read()
+    skimmed.output.mark("b")  # type: ignore[arg-type]
+    os.write(skimmed.out, begun)
+    skimmed.read()
+    _refill(skimmed, monkeypatch)
+    os.write(skimmed.out, b"b1\n")
+    skimmed.output.mark("c")  # type: ignore[arg-type]
+    os.write(skimmed.out, b"c1\n")
+    skimmed.read()
+    of_b = "begun b1" if begun == b"begun " else "b1"
+    assert skimmed.attributed[-2:] == [(of_b, "b"), ("c1", "c")]
+    left = [line for line, task in skimmed.attributed if task not in ("b", "c")]
+    assert len(left) <= 2  # the count, and the line that was left open if it was not skimmed
+
+
 def test_bytes_that_are_no_text_are_shown_as_such(pipes: Pipes) -> None:
     os.write(pipes.out, b"\xff\xfe caf\xc3\xa9 \xe2\x82 \x00\n")
     pipes.read()
