@@ -98,3 +98,9 @@ def worker_pids(env: Environment) -> set[int]:
 
     wait_until(asked_all)
     return pids
+
+
+@pytest.fixture(scope="session")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The root of what examples and README create, where a user's would be: built once for all."""
+    return tmp_path_factory.mktemp("data") / "wetlands"

@@ -17,12 +17,6 @@ EXAMPLES = REPOSITORY / "examples"
 pytestmark = pytest.mark.network
 
 
-@pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The root of all environments here, so that each is built once."""
-    return tmp_path_factory.mktemp("environments")
-
-
 def run(*command: object, cwd: Path) -> str:
     """Run a program of ours under the interpreter of the tests; return what it printed."""
     environ = {**os.environ, "PYTHONPATH": str(REPOSITORY), "QT_QPA_PLATFORM": "offscreen"}

@@ -99,8 +99,11 @@ def test_the_setup_is_two_commands(commands: list[str]) -> None:
 
 
 @pytest.mark.slow
-def test_the_first_command_runs_the_main_example(clone: Path, commands: list[str]) -> None:
-    out = run(["sh", "-c", python_of_tests(commands[0])], clone)
+def test_the_first_command_runs_the_main_example(
+    clone: Path, commands: list[str], root: Path
+) -> None:
+    command = ["sh", "-c", python_of_tests(commands[0])]
+    out = run(command, clone, XDG_DATA_HOME=str(root.parent))
     assert "12 photographs in both worlds" in out
     assert (clone / "two_worlds.png").is_file()
 
