@@ -51,9 +51,13 @@ class TaskFuture(concurrent.futures.Future[T]):
         return self._task.exception if error is None else error
 
     def _wait(self, timeout: float | None) -> BaseException | None:
-        if not self.done():
+        # Not with the base class's condition: Ctrl-C can leave that locked, and then the thread
+        # that serves all pools would wait for it to set the outcome. A latch wakes faster, too.
+        if not self._task._ended.is_set():
             self._task._driver.check_process()  # in a forked child, the end will never come
-        return super().exception(timeout)
+            if not self._task._ended.wait(timeout):
+                raise concurrent.futures.TimeoutError
+        return super().exception()
 
     # -- for the task -----------------------------------------------------------------------------
 

@@ -111,6 +111,7 @@ class TaskState(Generic[T]):
         self._submitted: float | None = None
         self._started: float | None = None
         self._finished: float | None = None
+        self._ended = Latch()
         self._future: TaskFuture[T] = TaskFuture(self._public, driver.deliver)
 
     @property
@@ -178,6 +179,7 @@ class TaskState(Generic[T]):
                 self._told = Latch()
             self._status = status  # last: from here on, everything above is read without a lock
         self._settle_future(status, error)
+        self._ended.set()
         for wake in wakers:
             wake()
         if listeners:
