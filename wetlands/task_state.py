@@ -75,9 +75,8 @@ class TaskName:
 
     def __str__(self) -> str:
         if self._text is None:
-            # Two threads may both make one; setdefault-like, the first to store it wins.
             text = str(uuid.uuid4())
-            with _naming:
+            with _naming:  # of two threads that ask at the same time, both get the first one's
                 self._text = self._text or text
         return self._text
 

@@ -106,3 +106,10 @@ def test_a_raise_from_an_import_shows_where(env: Environment, tmp_path: Any) -> 
     task = env.submit(tmp_path / "broken.py", "anything").wait_for(5)
     assert task.error == "ZeroDivisionError: division by zero"
     assert "broken.py" in "\n".join(task.traceback or [])
+
+
+def test_a_failure_that_makes_no_sense_still_ends_its_task(env: Environment) -> None:
+    task = env.submit(WORK, "fail_badly").wait_for(5)
+    assert task.status is TaskStatus.FAILED
+    assert "described" in (task.error or "")
+    assert env.execute(WORK, "echo", (1,)) == 1

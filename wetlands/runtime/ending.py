@@ -45,7 +45,12 @@ class Endings:
             return (TaskStatus.COMPLETED, self.loader(payload[0], task, command.worker), None)
         if command.outcome is Outcome.CANCELED:
             return (TaskStatus.CANCELED, None, None)
-        return (TaskStatus.FAILED, None, self._error(command, task.id, limit))
+        try:
+            error = self._error(command, task.id, limit)
+        except Exception as problem:  # whatever a worker sent, its task must end
+            text = f"Task {task.id} failed, and can't be described: {problem!r}"
+            error = ExecutionException(text, **self._where(task.id, command.worker))
+        return (TaskStatus.FAILED, None, error)
 
     def loader(self, frame: bytes, task: Task[Any], worker: WorkerId | None) -> Callable[[], Any]:
         """Return what rebuilds a value that came from a worker."""

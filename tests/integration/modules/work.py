@@ -424,3 +424,11 @@ def chatter_until_released(folder, name="gate", *, task=None):
         task.update("alive")
         time.sleep(0.05)
     return name
+
+
+def fail_badly(*, task):
+    """End with a failure that is none: what a worker could send that is broken, or hostile."""
+    from worker_entry import protocol
+
+    description = {"error": "broken", "traceback": 5, "cause": {"cause": {"traceback": 7}}}
+    task._send(protocol.Failure(task._task, task._attempt, description))
