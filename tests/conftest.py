@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import glob
 import os
+import signal
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -23,6 +24,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # A shell starts background jobs with SIGINT ignored, which every child inherits.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     # A folder of our own for sockets, or the check below would count those of other programs.
     folder = tempfile.TemporaryDirectory(prefix="wl-", ignore_cleanup_errors=True)
     config.add_cleanup(folder.cleanup)
