@@ -210,8 +210,8 @@ class Environment:
         pool = self._open_pool()
         limit = positive("timeout", timeout)
         found = self._find(pool, target, function)
-        frame = encode_arguments(pool.codec, args, kwargs, found.label)
-        return self._submit(pool, found, frame, limit, start)
+        frames = encode_arguments(pool.codec, args, kwargs, found.label)
+        return self._submit(pool, found, frames, limit, start)
 
     def submit_script(
         self,
@@ -238,7 +238,7 @@ class Environment:
         pool = self._open_pool()
         limit = positive("timeout", timeout)
         found = find_script(path, args, run_name)
-        return self._submit(pool, found, None, limit, start)
+        return self._submit(pool, found, (), limit, start)
 
     def map(
         self,
@@ -272,8 +272,8 @@ class Environment:
         limit = positive("timeout", timeout)
 
         def submit(item: Any) -> tuple[Task[Any], int]:
-            frame = encode_arguments(pool.codec, (item,), None, found.label)
-            return self._submit(pool, found, frame, math.inf, True), len(frame)
+            frames = encode_arguments(pool.codec, (item,), None, found.label)
+            return self._submit(pool, found, frames, math.inf, True), sum(map(len, frames))
 
         return MapIterator(
             submit,
@@ -302,8 +302,8 @@ class Environment:
         tasks: list[Task[Any]] = []
         try:
             for item in items:
-                frame = encode_arguments(pool.codec, (item,), None, found.label)
-                tasks.append(self._submit(pool, found, frame, math.inf, True))
+                frames = encode_arguments(pool.codec, (item,), None, found.label)
+                tasks.append(self._submit(pool, found, frames, math.inf, True))
         except BaseException:
             for task in tasks:
                 task.cancel()
@@ -343,7 +343,7 @@ class Environment:
             ExecutionException: The module can't be imported there.
         """
         pool = self._open_pool()
-        names = _result(self._submit(pool, find_functions(module), None, math.inf, True))
+        names = _result(self._submit(pool, find_functions(module), (), math.inf, True))
         return ModuleProxy(module, names, self.execute)
 
     # -- packages and programs --------------------------------------------------------------------
@@ -465,9 +465,9 @@ class Environment:
         return found
 
     def _submit(
-        self, pool: Pool, target: Target, arguments: bytes | None, timeout: float, start: bool
+        self, pool: Pool, target: Target, arguments: Sequence[Any], timeout: float, start: bool
     ) -> Task[Any]:
-        frames = target.frames if arguments is None else (*target.frames, arguments)
+        frames = (*target.frames, *arguments)
         return pool.submit(frames, timeout, target.label, start=start)
 
     def _mapped(

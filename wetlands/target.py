@@ -89,8 +89,8 @@ def find_functions(target: str | os.PathLike[str]) -> Target:
     return Target((_call("list", found, "file" if is_file else "module"),), f"{found}:*")
 
 
-def encode_arguments(codec: Codec, args: Any, kwargs: Any, label: str) -> bytes:
-    """Return the arguments of a call as bytes.
+def encode_arguments(codec: Codec, args: Any, kwargs: Any, label: str) -> list[Any]:
+    """Return the arguments of a call as frames.
 
     Raises:
         ConfigurationError: ``args`` is no tuple or list, or ``kwargs`` no mapping of strings.
@@ -152,7 +152,7 @@ def _from_callable(function: Callable[..., Any], codec: Codec, place: str) -> Ta
             where="target",
         )
     try:
-        return Target((_call("value", "", name), codec.dumps(function)), label)
+        return Target((_call("value", "", name), codec.dumps_whole(function)), label)
     except CodecError as error:
         raise SerializationError(
             f"{label} can't be sent to {place}: {error}", where="target"

@@ -2,5 +2,5 @@
 
 Standard library and pyzmq only, syntax of Python 3.7, never imported through `sys.path` in a
 worker (see `__main__`), so nothing of the host's packages leaks into the environment. The host
-imports `protocol`, `codec` and `failure` of it and nothing else.
+imports `protocol`, `carrier`, `codec` and `failure` of it and nothing else.
 """

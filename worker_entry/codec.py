@@ -1,5 +1,8 @@
 """Values to payload frames and back, on either side of the border.
 
+A value is a list of frames: its pickle, and what a carrier made of the large buffers that were left
+out of it.
+
 Pickle, at the protocol of the lower side. Where host and worker run the same minor version of
 Python, what plain pickle can't name (functions and classes of a script, closures, lambdas) goes
 by value through the host's cloudpickle. A foreign minor version never gets a code object: loading
@@ -13,7 +16,12 @@ from __future__ import annotations
 
 from pickle import dumps as _pickle
 from pickle import loads as _unpickle
-from typing import Any, Sequence
+from typing import TYPE_CHECKING, Any, Callable, Sequence
+
+from worker_entry.carrier import InlineCarrier
+
+if TYPE_CHECKING:
+    from worker_entry.carrier import Carrier
 
 # By name, not through the module: a task may replace its functions in the process we share.
 
@@ -28,45 +36,79 @@ class CodecError(Exception):
 class Codec:
     """What the two sides of one border can understand. Safe to use from any thread."""
 
-    def __init__(self, protocol: int, by_value: bool) -> None:
+    def __init__(self, protocol: int, by_value: bool, carrier: Carrier | None = None) -> None:
         self.protocol = protocol
         self.by_value = by_value  #: may code objects cross? Only within one minor version.
+        self.carrier: Carrier = carrier or InlineCarrier()
 
-    def dumps(self, value: Any) -> bytes:
-        """Return the value as bytes.
+    def dumps(self, value: Any) -> list[Any]:
+        """Return the value as frames.
+
+        Raises:
+            CodecError: It can't be pickled; the text says why.
+        """
+        if type(value) in _PLAIN:
+            return [self.dumps_whole(value)]
+        if self.protocol < 5:
+            return [self.dumps_whole(value)]
+        buffers: list[Any] = []
+        threshold = self.carrier.threshold
+
+        def stays_in_band(buffer: Any) -> bool:
+            if buffer.raw().nbytes < threshold:
+                return True
+            buffers.append(buffer)
+            return False
+
+        try:
+            pickle = self._dump(value, stays_in_band)
+            return [pickle, *self.carrier.pack(buffers)] if buffers else [pickle]
+        except Exception as error:  # __reduce__ and __getstate__ of a user may raise anything
+            raise CodecError(_say(error)) from error
+
+    def dumps_whole(self, value: Any) -> bytes:
+        """Return the value as one frame, whatever its size.
 
         Raises:
             CodecError: It can't be pickled; the text says why.
         """
         try:
-            if self.by_value and type(value) not in _PLAIN:
-                import cloudpickle  # type: ignore[import-untyped,unused-ignore]
-
-                return bytes(cloudpickle.dumps(value, protocol=self.protocol))
-            return _pickle(value, protocol=self.protocol)
-        except Exception as error:  # __reduce__ and __getstate__ of a user may raise anything
+            if type(value) in _PLAIN:
+                return _pickle(value, protocol=self.protocol)
+            return self._dump(value, None)
+        except Exception as error:
             raise CodecError(_say(error)) from error
 
-    def loads(self, frame: bytes) -> Any:
-        """Return the value that the bytes are.
+    def _dump(self, value: Any, callback: Callable[[Any], bool] | None) -> bytes:
+        options: dict[str, Any] = {"buffer_callback": callback} if callback else {}
+        if self.by_value:
+            import cloudpickle  # type: ignore[import-untyped,unused-ignore]
+
+            return bytes(cloudpickle.dumps(value, protocol=self.protocol, **options))
+        return _pickle(value, protocol=self.protocol, **options)
+
+    def loads(self, frames: Sequence[Any]) -> Any:
+        """Return the value that the frames are.
 
         Raises:
             CodecError: A type or module is missing here, or its own code raised.
         """
         try:
-            return _unpickle(frame)
+            if len(frames) == 1:
+                return _unpickle(frames[0])
+            return _unpickle(frames[0], buffers=self.carrier.unpack(frames[1:]))
         except (Exception, SystemExit) as error:
             raise CodecError(_say(error)) from error
 
-    def dumps_call(self, args: Sequence[Any], kwargs: Any) -> bytes:
-        """Return the arguments of a call as bytes.
+    def dumps_call(self, args: Sequence[Any], kwargs: Any) -> list[Any]:
+        """Return the arguments of a call as frames.
 
         Raises:
             CodecError: One of them can't be pickled; the text names it.
         """
         kwargs = kwargs or {}
         if not kwargs and all(type(value) in _PLAIN for value in args):
-            return _pickle((tuple(args), {}), protocol=self.protocol)
+            return [_pickle((tuple(args), {}), protocol=self.protocol)]
         try:
             return self.dumps((tuple(args), dict(kwargs)))
         except CodecError as error:

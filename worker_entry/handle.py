@@ -92,8 +92,8 @@ class RemoteTaskHandle:
             CodecError: The value can't be sent.
             LocalProtocolError: The key is far too long.
         """
-        frame = self._codec.dumps(value)
-        self._say(protocol.Output(self._task, self._attempt, str(key), (frame,)))
+        frames = tuple(self._codec.dumps(value))
+        self._say(protocol.Output(self._task, self._attempt, str(key), frames))
 
     def log(self, message: str, level: int | str = logging.INFO) -> None:
         """Send a record to the host's logging.

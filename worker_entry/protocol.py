@@ -1,4 +1,4 @@
-"""The wire between host and worker: this docstring is its specification, version 1.
+"""The wire between host and worker: this docstring is its specification, version 2.
 
 A message is a list of frames::
 
@@ -34,7 +34,7 @@ import struct
 from typing import Any, NamedTuple, Sequence, Tuple, Union
 
 #: Raised with every change of what is on the wire.
-VERSION = 1
+VERSION = 2
 #: Limit of the JSON header in bytes: texts are cut by their senders below it.
 MAX_HEADER = 4 * 1024 * 1024
 

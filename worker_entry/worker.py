@@ -5,12 +5,12 @@ The first payload frame of a Run, a JSON object, names what to run, by `how`:
 -   `file`: `function` of the file `target`
 -   `module`: `function` of the importable module `target`
 -   `package`: the same, where the module belongs to a package that lies in `folder`
--   `value`: the function is the second payload frame, pickled by value
+-   `value`: the function is the second payload frame, pickled by value, in one piece
 -   `script`: the file `target` as a program, under the name `run_name`
 -   `list`: nothing is run; the result is the names of the functions of `target`, found as a file
     or a module as `function` says
 
-The last payload frame holds the arguments, `(args, kwargs)`.
+The frames that follow are the arguments, `(args, kwargs)`, as `codec` writes values.
 
 User code runs here, on the main thread, because signal handlers, GUI toolkits and some C
 libraries work nowhere else. Whatever it raises, SystemExit and KeyboardInterrupt too, ends its
@@ -142,12 +142,12 @@ class Worker:
     def _attempt(self, run: protocol.Run, handle: RemoteTaskHandle) -> protocol.Message:
         value = self._call(run, handle)
         try:
-            frame = self._codec.dumps(value)
+            frames = self._codec.dumps(value)
         except CodecError as error:
             text = f"the result of type {type_name(value)} can't be sent to the host: {error}"
             description = _retold(error.__cause__, "result", text)
             return protocol.Failure(run.task, run.attempt, description)
-        return protocol.Result(run.task, run.attempt, (frame,))
+        return protocol.Result(run.task, run.attempt, tuple(frames))
 
     def _call(self, run: protocol.Run, handle: RemoteTaskHandle) -> Any:
         call = self._read_call(run.payload[0])
@@ -158,7 +158,8 @@ class Worker:
             return self._run_script(call)
         # The target comes first: arguments may be of types that its module defines.
         function = self._function(how, call, run.payload)
-        args, kwargs = self._loads(run.payload[-1], "arguments", "the arguments")
+        first = 2 if how == "value" else 1
+        args, kwargs = self._loads(run.payload[first:], "arguments", "the arguments")
         if self._wants_handle(function, args, kwargs):
             kwargs["task"] = handle
         return function(*args, **kwargs)
@@ -181,15 +182,15 @@ class Worker:
     ) -> Callable[..., Any]:
         if how == "value":
             self._modules.leave_folder()
-            return self._loads(payload[1], "target", "the function")  # type: ignore[no-any-return]
+            return self._loads(payload[1:2], "target", "the function")  # type: ignore[no-any-return]
         if how == "package":
             module = self._modules.from_folder(call["folder"], call["target"])
             return find_function(module, call["function"])
         return find_function(self._module(how, call["target"]), call["function"])
 
-    def _loads(self, frame: bytes, kind: str, what: str) -> Any:
+    def _loads(self, frames: tuple[bytes, ...], kind: str, what: str) -> Any:
         try:
-            return self._codec.loads(frame)
+            return self._codec.loads(frames)
         except CodecError as error:
             text = f"{what} can't be rebuilt in this environment: {error}"
             raise _UnreadableError(kind, text) from error.__cause__

@@ -55,7 +55,7 @@ class Ended:
     @property
     def value(self) -> Any:
         assert isinstance(self.ending, protocol.Result), self.ending
-        return self.codec.loads(self.ending.payload[0])
+        return self.codec.loads(self.ending.payload)
 
     @property
     def failure(self) -> dict[str, Any]:
@@ -180,9 +180,8 @@ class Peer:
         """Send a Run; return its number."""
         self._number += 1
         request = {"how": how, "target": target, "function": function, **(call or {})}
-        if arguments is None:
-            arguments = self.codec.dumps_call(args, kwargs)
-        payload = (json.dumps(request).encode(), *between, arguments)
+        frames = self.codec.dumps_call(args, kwargs) if arguments is None else [arguments]
+        payload = (json.dumps(request).encode(), *between, *frames)
         self.send(protocol.Run(self._number, 0, payload))
         return self._number
 

@@ -35,7 +35,7 @@ def test_a_function_goes_by_value_between_equal_minor_versions(
     if not same_minor:
         pytest.skip("code objects of another minor version never cross")
     factor = 3
-    frame = worker.codec.dumps(lambda x, *, task: (x * factor, task is not None))
+    frame = worker.codec.dumps_whole(lambda x, *, task: (x * factor, task is not None))
     assert worker.call("", 5, how="value", target="", between=[frame]) == (15, True)
 
 
@@ -223,7 +223,7 @@ def test_values_travel_at_the_protocol_of_the_lower_side(worker: Peer) -> None:
     frame = worker.run("add", 1).ending.payload[0]
     assert frame[:2] == b"\x80" + bytes([worker.codec.protocol])
     assert worker.codec.protocol <= pickle.HIGHEST_PROTOCOL
-    assert Codec(4, False).loads(frame) == 2
+    assert Codec(4, False).loads([frame]) == 2
 
 
 # -- what is heard of it ---------------------------------------------------------------------------
@@ -235,7 +235,7 @@ def test_reports_arrive_in_order_with_their_task(worker: Peer) -> None:
     first, output, warning, debug, last = ended.said
     assert first == protocol.Update(number, 0, "one", 1, 3)
     assert (output.task, output.key) == (number, "half")
-    assert worker.codec.loads(output.payload[0]) == {"value": [1, 2]}
+    assert worker.codec.loads(output.payload) == {"value": [1, 2]}
     assert warning == protocol.Log(number, 0, 30, "a line")
     assert debug == protocol.Log(number, 0, 10, "another")
     assert last == protocol.Update(number, 0, None, 2, None)
@@ -249,7 +249,7 @@ def test_the_attempt_is_part_of_every_message(worker: Peer) -> None:
         b'{"how": "file", "target": "%s", "function": "report"}'
         % str(MODULES / "tasks.py").encode()
     )
-    worker.send(protocol.Run(number, 7, (call, worker.codec.dumps_call((), {}))))
+    worker.send(protocol.Run(number, 7, (call, *worker.codec.dumps_call((), {}))))
     messages = [worker.receive() for _ in range(6)]
     assert {message[:2] for message in messages} == {(number, 7)}
 
@@ -300,7 +300,7 @@ def test_a_signal_handler_that_raises_never_cuts_a_message_in_two(worker: Peer) 
     assert ended.value >= 150
     for message in ended.said:
         if isinstance(message, protocol.Output):
-            assert worker.codec.loads(message.payload[0]) == b"value"
+            assert worker.codec.loads(message.payload) == b"value"
 
 
 # -- who gets the handle ---------------------------------------------------------------------------

@@ -322,7 +322,7 @@ class Driver:
     def _on_output(self, worker: WorkerLink, message: protocol.Output) -> None:
         task = self._task_of(worker, message.task, message.attempt)
         if task is not None and message.payload:
-            load = self._endings.loader(message.payload[0], task, worker.id)
+            load = self._endings.loader(message.payload, task, worker.id)
             task._set_output(message.key, load)
 
     def _on_log(self, worker: WorkerLink, message: protocol.Log) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from wetlands.core.commands import ResolveTask
@@ -42,7 +42,7 @@ class Endings:
         """
         if command.outcome is Outcome.COMPLETED:
             payload: Any = command.detail or (b"",)
-            return (TaskStatus.COMPLETED, self.loader(payload[0], task, command.worker), None)
+            return (TaskStatus.COMPLETED, self.loader(payload, task, command.worker), None)
         if command.outcome is Outcome.CANCELED:
             return (TaskStatus.CANCELED, None, None)
         try:
@@ -52,12 +52,14 @@ class Endings:
             error = ExecutionException(text, **self._where(task.id, command.worker))
         return (TaskStatus.FAILED, None, error)
 
-    def loader(self, frame: bytes, task: Task[Any], worker: WorkerId | None) -> Callable[[], Any]:
+    def loader(
+        self, frames: Sequence[Any], task: Task[Any], worker: WorkerId | None
+    ) -> Callable[[], Any]:
         """Return what rebuilds a value that came from a worker."""
 
         def load() -> Any:
             try:
-                return self._codec.loads(frame)
+                return self._codec.loads(frames)
             except CodecError as error:
                 raise self._unreadable(error, task.id, worker) from error
 

@@ -49,7 +49,7 @@ def test_plain_values_survive_the_round_trip(codec: Codec, value: Any) -> None:
 
 def test_the_protocol_is_the_one_agreed_on() -> None:
     for codec in (BY_VALUE, PLAIN):
-        for frame in (codec.dumps(5), codec.dumps([5]), codec.dumps_call((5,), {})):
+        for (frame,) in (codec.dumps(5), codec.dumps([5]), codec.dumps_call((5,), {})):
             assert frame[1] == codec.protocol
             assert pickle.loads(frame)
 
@@ -83,7 +83,7 @@ def test_what_unpickling_raises_is_told() -> None:
     assert isinstance(caught.value.__cause__, OSError)
     for garbage in (b"", b"garbage", b"\x80\x09.", b"cno_such_module\nx\n."):
         with pytest.raises(CodecError):
-            PLAIN.loads(garbage)
+            PLAIN.loads([garbage])
 
 
 def test_deep_nesting_is_an_error_and_no_crash() -> None:
@@ -112,3 +112,61 @@ def test_functions_of_the_pickle_module_may_be_replaced(monkeypatch: pytest.Monk
 def test_types_are_named_with_their_module() -> None:
     assert type_name(5) == "int"
     assert type_name(Stubborn()) == f"{__name__}.Stubborn"
+
+
+# -- buffers beside the pickle ---------------------------------------------------------------------
+
+
+class Buffers:
+    """Stands for anything that pickles its memory as a buffer."""
+
+    def __init__(self, *memory: Any) -> None:
+        self.memory = memory
+
+    def __reduce_ex__(self, protocol: int) -> Any:
+        if protocol < 5:
+            return Buffers, tuple(bytes(memory) for memory in self.memory)
+        return Buffers, tuple(pickle.PickleBuffer(memory) for memory in self.memory)
+
+
+@pytest.mark.parametrize("codec", [BY_VALUE, Codec(5, False)])
+def test_large_buffers_are_frames_of_their_own_and_arrive_writeable(codec: Codec) -> None:
+    threshold = codec.carrier.threshold
+    small, large = bytearray(threshold - 1), bytearray(b"x" * threshold)
+    frames = codec.dumps_call((Buffers(small, large), Buffers(bytes(large))), {})
+    assert [len(frame) for frame in frames[1:]] == [threshold, threshold]
+    large[0] = 0  # too late
+    (first, second), _ = codec.loads(frames)
+    assert first.memory == (small, b"x" * threshold)
+    memoryview(first.memory[1])[0] = 1
+    assert second.memory == (b"x" * threshold,)
+
+
+def test_what_must_be_one_frame_is_one_frame() -> None:
+    value = Buffers(bytearray(1_000_000))
+    assert len(BY_VALUE.dumps_whole(value)) > 1_000_000
+    assert len(BY_VALUE.dumps_whole(5)) < 10
+    (frame,) = PLAIN.dumps(value)  # protocol 4 knows no buffers
+    assert len(frame) > 1_000_000
+
+
+def test_a_carrier_of_ones_own_is_asked() -> None:
+    class Reversing:
+        threshold = 2
+
+        def pack(self, buffers: Any) -> list[bytes]:
+            return [bytes(buffer.raw())[::-1] for buffer in buffers]
+
+        def unpack(self, frames: Any) -> list[bytes]:
+            return [bytes(frame)[::-1] for frame in frames]
+
+    codec = Codec(5, False, Reversing())
+    frames = codec.dumps(Buffers(b"ab", b"c"))
+    assert frames[1:] == [b"ba"]
+    assert codec.loads(frames).memory == (b"ab", b"c")
+
+
+def test_frames_that_are_missing_are_an_error() -> None:
+    frames = BY_VALUE.dumps(Buffers(bytearray(1_000_000)))
+    with pytest.raises(CodecError):
+        BY_VALUE.loads(frames[:1])

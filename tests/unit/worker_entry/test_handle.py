@@ -42,7 +42,7 @@ def test_what_is_said_carries_task_and_attempt(handle: RemoteTaskHandle, sent: S
     assert sent == [
         Update(5, 2, "text", 1, 2.5),
         Update(5, 2, None, None, 3),
-        Output(5, 2, "key", (Codec(4, False).dumps([1]),)),
+        Output(5, 2, "key", tuple(Codec(4, False).dumps([1]))),
         Log(5, 2, 20, "line"),
         Log(5, 2, 40, "line"),
         Log(5, 2, 7, "line"),

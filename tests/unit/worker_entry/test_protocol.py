@@ -99,7 +99,7 @@ def test_there_is_a_golden_file_for_every_kind_and_no_other() -> None:
     kinds = {type(message) for message in EXAMPLES.values()}
     assert kinds == {*protocol._KINDS, protocol.Void}
     assert {path.stem for path in GOLDEN.iterdir()} == set(EXAMPLES)
-    assert protocol.VERSION == 1
+    assert protocol.VERSION == 2
 
 
 def test_frames_may_be_views_of_memory() -> None:
