@@ -3,7 +3,8 @@
 A value is a list of frames: its pickle, and what a carrier made of the large buffers that were left
 out of it.
 
-Pickle, at the protocol of the lower side. Where host and worker run the same minor version of
+Pickle, at the protocol of the lower side; what pickles badly between versions has a form of its own
+(`worker_entry.portable`). Where host and worker run the same minor version of
 Python, what plain pickle can't name (functions and classes of a script, closures, lambdas) goes
 by value through the host's cloudpickle. A foreign minor version never gets a code object: loading
 one crashes the interpreter or, worse, works by luck.
@@ -14,11 +15,12 @@ trusts the packages it imports; no frame is unpickled before its sender has prov
 
 from __future__ import annotations
 
+import math
 from pickle import dumps as _pickle
-from pickle import loads as _unpickle
-from typing import TYPE_CHECKING, Any, Callable, Sequence
+from typing import TYPE_CHECKING, Any, Sequence
 
 from worker_entry.carrier import InlineCarrier
+from worker_entry.pickling import Pickling, loads
 
 if TYPE_CHECKING:
     from worker_entry.carrier import Carrier
@@ -40,6 +42,7 @@ class Codec:
         self.protocol = protocol
         self.by_value = by_value  #: may code objects cross? Only within one minor version.
         self.carrier: Carrier = carrier or InlineCarrier()
+        self._pickling = Pickling(protocol, by_value)
 
     def dumps(self, value: Any) -> list[Any]:
         """Return the value as frames.
@@ -48,20 +51,9 @@ class Codec:
             CodecError: It can't be pickled; the text says why.
         """
         if type(value) in _PLAIN:
-            return [self.dumps_whole(value)]
-        if self.protocol < 5:
-            return [self.dumps_whole(value)]
-        buffers: list[Any] = []
-        threshold = self.carrier.threshold
-
-        def stays_in_band(buffer: Any) -> bool:
-            if buffer.raw().nbytes < threshold:
-                return True
-            buffers.append(buffer)
-            return False
-
+            return [_pickle(value, protocol=self.protocol)]
         try:
-            pickle = self._dump(value, stays_in_band)
+            pickle, buffers = self._pickling.dumps(value, self.carrier.threshold)
             return [pickle, *self.carrier.pack(buffers)] if buffers else [pickle]
         except Exception as error:  # __reduce__ and __getstate__ of a user may raise anything
             raise CodecError(_say(error)) from error
@@ -73,19 +65,9 @@ class Codec:
             CodecError: It can't be pickled; the text says why.
         """
         try:
-            if type(value) in _PLAIN:
-                return _pickle(value, protocol=self.protocol)
-            return self._dump(value, None)
+            return self._pickling.dumps(value, math.inf)[0]
         except Exception as error:
             raise CodecError(_say(error)) from error
-
-    def _dump(self, value: Any, callback: Callable[[Any], bool] | None) -> bytes:
-        options: dict[str, Any] = {"buffer_callback": callback} if callback else {}
-        if self.by_value:
-            import cloudpickle  # type: ignore[import-untyped,unused-ignore]
-
-            return bytes(cloudpickle.dumps(value, protocol=self.protocol, **options))
-        return _pickle(value, protocol=self.protocol, **options)
 
     def loads(self, frames: Sequence[Any]) -> Any:
         """Return the value that the frames are.
@@ -95,8 +77,8 @@ class Codec:
         """
         try:
             if len(frames) == 1:
-                return _unpickle(frames[0])
-            return _unpickle(frames[0], buffers=self.carrier.unpack(frames[1:]))
+                return loads(frames[0], ())
+            return loads(frames[0], self.carrier.unpack(frames[1:]))
         except (Exception, SystemExit) as error:
             raise CodecError(_say(error)) from error
 

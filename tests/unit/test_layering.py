@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -34,6 +35,9 @@ IMPURE = {
     "psutil", "queue", "random", "secrets", "select", "selectors", "shutil", "signal", "socket",
     "subprocess", "sys", "tempfile", "threading", "time", "uuid", "zmq",
 }  # fmt: skip
+
+#: What `worker_entry.portable` imports once a value of theirs is there.
+LIBRARIES = {"numpy", "pandas", "pyarrow", "polars", "PIL", "torch", "xarray", "scipy"}
 
 #: Added to the standard library after Python 3.7.
 TOO_NEW = {"graphlib", "tomllib", "zoneinfo", "importlib.metadata", "importlib.resources.abc"}
@@ -121,6 +125,7 @@ def test_the_worker_imports_the_standard_library_and_zmq_alone(path: Path) -> No
         top = found.split(".")[0]
         assert top != "wetlands", found
         known = top in sys.stdlib_module_names or top in ("zmq", "worker_entry", "cloudpickle")
+        known = known or ("portable" in path.parts and top in LIBRARIES)
         assert known, found
         assert not {found, top} & TOO_NEW, found
         if top == "cloudpickle":  # the host's copy, on demand
@@ -140,3 +145,14 @@ def test_importing_the_package_imports_no_other_module_of_it() -> None:
 def test_every_module_says_what_it_is() -> None:
     for path in [*HOST, *WORKER]:
         assert ast.get_docstring(ast.parse(path.read_text("utf-8"))), path
+
+
+def test_libraries_of_users_are_imported_for_their_values_alone() -> None:
+    code = (
+        "import sys, worker_entry.codec\n"
+        "codec = worker_entry.codec.Codec(5, True)\n"
+        "codec.loads(codec.dumps([1, {'a': (2.5, None)}]))\n"
+        f"print(sorted({LIBRARIES!r} & set(sys.modules)))"
+    )
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, cwd=ROOT, check=True)
+    assert answer.stdout == b"[]\n"

@@ -1,0 +1,45 @@
+"""Exceptions with what they were raised from, which pickle drops."""
+
+from __future__ import annotations
+
+import builtins
+import sys
+from typing import Any
+
+
+def reduce_error(protocol: int, error: BaseException) -> Any:
+    """Take an exception apart, with its cause, context and notes, but without its traceback."""
+    reduced = error.__reduce_ex__(protocol)
+    cls = type(error)
+    if not isinstance(reduced, tuple) or reduced[0] is not cls:
+        return reduced
+    state = reduced[2] if len(reduced) > 2 else None
+    if state is not None and type(state) is not dict:
+        return reduced
+    chain = (error.__cause__, error.__context__, error.__suppress_context__)
+    if cls.__module__ == "builtins":
+        return build_error, (cls.__name__, reduced[1], state, chain)
+    if chain == (None, None, False) or _sets_state(cls):
+        return reduced
+    # `BaseException.__setstate__` sets them as the attributes that they are; a cause sets the last
+    # of them, which therefore has to come behind it.
+    names = ("__cause__", "__context__", "__suppress_context__")
+    return (*reduced[:2], {**(state or {}), **dict(zip(names, chain))}, *reduced[3:])
+
+
+def _sets_state(cls: type) -> bool:
+    return getattr(cls, "__setstate__", None) is not BaseException.__setstate__
+
+
+def build_error(name: str, args: tuple[Any, ...], state: Any, chain: tuple[Any, ...]) -> Any:
+    """Make an exception of a builtin type."""
+    cls = getattr(builtins, name, None)
+    if not isinstance(cls, type) or not issubclass(cls, BaseException):
+        version = f"{sys.version_info[0]}.{sys.version_info[1]}"
+        raise TypeError(f"there is no exception {name!r} in Python {version}")
+    error = cls(*args)
+    for key, value in (state or {}).items():
+        if not key.startswith("__") or key == "__notes__":
+            setattr(error, key, value)
+    error.__cause__, error.__context__, error.__suppress_context__ = chain
+    return error
