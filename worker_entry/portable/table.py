@@ -21,6 +21,25 @@ Reduce = Callable[[Any], Any]
 #: Types that are kept at most: those that functions make anew with each call would pile up.
 LIMIT = 1000
 
+_PANDAS_INDEXES = ("Index", "Int64Index", "UInt64Index", "Float64Index", "NumericIndex",
+                   "RangeIndex", "DatetimeIndex", "TimedeltaIndex", "PeriodIndex",
+                   "CategoricalIndex", "IntervalIndex", "MultiIndex")  # fmt: skip
+_PANDAS_ARRAYS = ("IntegerArray", "FloatingArray", "BooleanArray", "StringArray",
+                  "ArrowStringArray", "ArrowStringArrayNumpySemantics",
+                  "StringArrayNumpySemantics", "ArrowExtensionArray", "Categorical",
+                  "DatetimeArray",
+                  "TimedeltaArray", "PeriodArray", "IntervalArray", "SparseArray",
+                  "NumpyExtensionArray", "PandasArray")  # fmt: skip
+_PANDAS_DTYPES = ("CategoricalDtype", "DatetimeTZDtype", "PeriodDtype", "IntervalDtype",
+                  "StringDtype", "ArrowDtype", "SparseDtype", "BooleanDtype", "Int8Dtype",
+                  "Int16Dtype", "Int32Dtype", "Int64Dtype", "UInt8Dtype", "UInt16Dtype",
+                  "UInt32Dtype", "UInt64Dtype", "Float32Dtype", "Float64Dtype")  # fmt: skip
+_SPARSE = tuple(
+    f"{form}_{kind}"
+    for form in ("bsr", "coo", "csc", "csr", "dia", "dok", "lil")
+    for kind in ("matrix", "array")
+)
+
 #: Top-level package and name of a type -> module and function of this package.
 _EXACT: dict[tuple[str, str], str] = {
     ("pathlib", "PosixPath"): "standard:reduce_path",
@@ -46,12 +65,38 @@ _EXACT: dict[tuple[str, str], str] = {
     ("numpy", "Generator"): "generators:reduce_generator",
     ("numpy", "RandomState"): "generators:reduce_random_state",
     ("numpy", "SeedSequence"): "generators:reduce_seed_sequence",
+    ("pandas", "DataFrame"): "frames:reduce_frame",
+    ("pandas", "Series"): "frames:reduce_series",
+    ("pandas", "Timestamp"): "moments:reduce_timestamp",
+    ("pandas", "Timedelta"): "moments:reduce_timedelta",
+    ("pandas", "Period"): "moments:reduce_period",
+    ("pandas", "Interval"): "moments:reduce_interval",
+    ("pandas", "NaTType"): "moments:reduce_missing",
+    ("pandas", "NAType"): "moments:reduce_missing",
+    **{("pandas", name): "indexes:reduce_index" for name in _PANDAS_INDEXES},
+    **{("pandas", name): "columns:reduce_array" for name in _PANDAS_ARRAYS},
+    **{("pandas", name): "moments:reduce_pandas_dtype" for name in _PANDAS_DTYPES},
+    **{("scipy", name): "sparse:reduce_sparse" for name in _SPARSE},
+    ("xarray", "DataArray"): "labelled:reduce_data_array",
+    ("xarray", "Dataset"): "labelled:reduce_dataset",
+    ("xarray", "Variable"): "labelled:reduce_variable",
+    ("xarray", "IndexVariable"): "labelled:reduce_variable",
+    ("pyarrow", "Table"): "tables:reduce_arrow",
+    ("pyarrow", "RecordBatch"): "tables:reduce_arrow",
+    ("polars", "DataFrame"): "tables:reduce_polars",
+    ("polars", "Series"): "tables:reduce_polars",
+    ("PIL", "Image"): "images:reduce_image",
+    ("torch", "Tensor"): "tensors:reduce_tensor",
+    ("torch", "Parameter"): "tensors:reduce_tensor",
+    ("torch", "dtype"): "tensors:reduce_dtype",
+    ("torch", "device"): "tensors:reduce_device",
 }
 #: The same for a type and all that derive from it within its package.
 _FAMILIES: dict[tuple[str, str], str] = {
     ("numpy", "dtype"): "dtypes:reduce_dtype",
     ("numpy", "generic"): "arrays:reduce_scalar",
     ("numpy", "BitGenerator"): "generators:reduce_bit_generator",
+    ("PIL", "Image"): "images:reduce_image",
 }
 
 
