@@ -453,12 +453,16 @@ class Environment:
     def _find(self, pool: Pool, target: TargetLike, function: str | None) -> Target:
         """Find the target; the last ones that were given as strings are remembered."""
         if not isinstance(target, str) or not isinstance(function, str):
-            return find_target(target, function, pool.codec, self._place())
+            return find_target(
+                target, function, pool.codec, self._place(), self.interpreter.version
+            )
         # A relative path means another file once the host has changed its folder.
         key = (target, function, "" if os.path.isabs(target) else os.getcwd())
         found = self._targets.get(key)
         if found is None:
-            found = find_target(target, function, pool.codec, self._place())
+            found = find_target(
+                target, function, pool.codec, self._place(), self.interpreter.version
+            )
             if len(self._targets) >= TARGETS:
                 self._targets.clear()
             self._targets[key] = found

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import functools
-import inspect
 import json
 import os
-import sys
-import sysconfig
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
+from wetlands.callables import origin
+from wetlands.callables.finding import SourceError
+from wetlands.callables.sending import dump_callable
 from wetlands.errors import ConfigurationError, SerializationError
 from worker_entry.codec import Codec, CodecError, type_name
 
@@ -34,7 +34,9 @@ class Target:
     label: str
 
 
-def find_target(target: TargetLike, function: str | None, codec: Codec, place: str) -> Target:
+def find_target(
+    target: TargetLike, function: str | None, codec: Codec, place: str, version: Sequence[int]
+) -> Target:
     """Return what ``submit(target, function)`` means.
 
     Args:
@@ -43,6 +45,7 @@ def find_target(target: TargetLike, function: str | None, codec: Codec, place: s
         function: The function's name in it, dots allowed; None for a callable.
         codec: What can cross to the environment.
         place: The environment and its Python, for messages.
+        version: Of that Python.
 
     Raises:
         ConfigurationError: The combination makes no sense, or there is no such file.
@@ -51,7 +54,7 @@ def find_target(target: TargetLike, function: str | None, codec: Codec, place: s
     if callable(target) and not isinstance(target, str):
         if function is not None:
             raise ConfigurationError("give either a callable or a module and a function's name")
-        return _from_callable(target, codec, place)
+        return _from_callable(target, codec, place, version)
     if not isinstance(function, str) or not function:
         raise ConfigurationError(
             f"the function to run in {target!r} must be given by its name, not as {function!r}"
@@ -135,61 +138,36 @@ def _call(how: str, target: str, function: str, **more: Any) -> bytes:
     return json.dumps(call, separators=(",", ":")).encode()
 
 
-def _from_callable(function: Callable[..., Any], codec: Codec, place: str) -> Target:
-    module = sys.modules.get(getattr(function, "__module__", None) or "")
+def _from_callable(
+    function: Callable[..., Any], codec: Codec, place: str, version: Sequence[int]
+) -> Target:
+    module = origin.module_of(function)
     name = getattr(function, "__qualname__", "")
     label = f"{getattr(module, '__name__', '?')}:{name or type(function).__name__}"
-    if module is not None and _lookup(module, name) is function:
-        if module.__name__ != "__main__":
-            return Target((_by_reference(module, name),), label)
-        if not codec.by_value and getattr(module, "__file__", None):
-            return Target((_call("file", os.path.abspath(str(module.__file__)), name),), label)
-    if not codec.by_value:
-        raise SerializationError(
-            f"{label} can't be sent to {place}: functions that are no attribute of a module "
-            "(lambdas, closures, methods, functions typed into a prompt) only cross between equal "
-            "minor versions of Python. Put it at the top of a file, or give the file and its name.",
-            where="target",
-        )
+    if module is not None and module.__name__ != "__main__" and origin.has_name(function):
+        return Target((_by_reference(module, name),), label)
+    folder = origin.import_folder(origin.anchor(function)) or ""
     try:
-        return Target((_call("value", "", name), codec.dumps_whole(function)), label)
-    except CodecError as error:
-        raise SerializationError(
-            f"{label} can't be sent to {place}: {error}", where="target"
-        ) from error
+        if codec.by_value:
+            how, frame = "value", codec.dumps_whole(function)
+        else:
+            how, frame = "source", dump_callable(function, codec.protocol, folder, version)
+    except (CodecError, SourceError) as error:
+        text = f"{label} can't be sent to {place}: {error}"
+        raise SerializationError(text, where="target") from error
+    return Target((_call(how, folder, name), frame), label)
 
 
-def _by_reference(module: Any, name: str) -> bytes:
+def _by_reference(module: ModuleType, name: str) -> bytes:
     """Name a function of a module of the host.
 
     Source files of the user's own are loaded as such, with the package that they belong to: the
     environment most likely can't import them by name, and what it finds is another one if it can.
     Anything installed is imported by name.
     """
-    file = getattr(module, "__file__", None)
-    if inspect.ismodule(module) and file and not _installed(file):
-        path, dotted = os.path.abspath(file), module.__name__
-        tail = os.path.join(*dotted.split("."))
-        if path.endswith(os.sep + tail + ".py"):
-            if "." not in dotted:
-                return _call("file", path, name)
-            return _call("package", dotted, name, folder=path[: -len(tail) - 4])
-    return _call("module", module.__name__, name)
-
-
-def _installed(file: str) -> bool:
-    path = os.path.abspath(file)
-    return any(path.startswith(folder + os.sep) for folder in _package_folders())
-
-
-@functools.lru_cache(maxsize=1)
-def _package_folders() -> frozenset[str]:
-    keys = ("stdlib", "platstdlib", "purelib", "platlib")
-    return frozenset(folder for folder in map(sysconfig.get_path, keys) if folder)
-
-
-def _lookup(module: Any, name: str) -> Any:
-    found = module
-    for part in name.split("."):
-        found = getattr(found, part, None)
-    return found
+    folder = origin.import_folder(module)
+    if folder is None:
+        return _call("module", module.__name__, name)
+    if "." not in module.__name__:
+        return _call("file", os.path.abspath(str(module.__file__)), name)
+    return _call("package", module.__name__, name, folder=folder)

@@ -103,6 +103,7 @@ class _Folder:
         self.parked: dict[str, ModuleType] = {}  # those modules, while another folder is active
         self.stamps: dict[str, _Stamp] = {}  # of the files that they came from
         self.targets: dict[str, str] = {}
+        self.generation = 0  # how often its modules were forgotten
 
     def changed(self) -> bool:
         return not all(stamp.holds(path) for path, stamp in self.stamps.items())
@@ -123,6 +124,7 @@ class _Folder:
         self.names.clear()
         self.stamps.clear()
         self.targets.clear()
+        self.generation += 1
 
 
 class Modules:
@@ -185,6 +187,17 @@ class Modules:
         self._activate(os.path.dirname(path))
 
     # -- folders ----------------------------------------------------------------------------------
+
+    def enter_folder(self, path: str) -> int:
+        """Make the modules of a folder importable, or of none for an empty path.
+
+        Returns:
+            A number that changes when modules of the folder are to be loaded again.
+        """
+        if path:
+            return self._activate(path).generation
+        self.leave_folder()
+        return 0
 
     def leave_folder(self) -> None:
         """Have no active folder: what runs next must not depend on which file ran before."""

@@ -6,9 +6,12 @@ The first payload frame of a Run, a JSON object, names what to run, by `how`:
 -   `module`: `function` of the importable module `target`
 -   `package`: the same, where the module belongs to a package that lies in `folder`
 -   `value`: the function is the second payload frame, pickled by value, in one piece
+-   `source`: the same, as a bundle (see `rebuild`)
 -   `script`: the file `target` as a program, under the name `run_name`
 -   `list`: nothing is run; the result is the names of the functions of `target`, found as a file
     or a module as `function` says
+
+For `value` and `source`, `target` is the folder from which user code is imported meanwhile, or "".
 
 The frames that follow are the arguments, `(args, kwargs)`, as `codec` writes values.
 
@@ -42,6 +45,7 @@ from worker_entry.connection import TaskSocket, connect, give_up, receive, undis
 from worker_entry.control import Control, tie_to_host
 from worker_entry.handle import RemoteTaskHandle
 from worker_entry.modules import Modules, TargetError, find_function, list_functions
+from worker_entry.rebuild import Bundles, hide_spaces
 from worker_entry.streams import Streams
 
 #: Number and attempt of the last task that was begun, in a file that outlives this process: with
@@ -73,6 +77,7 @@ class Worker:
         # Weak, or functions that are no longer used, and all that they refer to, would stay.
         self._takes_task: Any = weakref.WeakKeyDictionary()
         self._calls: dict[bytes, dict[str, Any]] = {}
+        self._bundles = Bundles(self._loads_bundle)
         # The control thread may learn of a cancellation before the main thread has read the Run.
         self._lock = threading.Lock()
         self._handle: RemoteTaskHandle | None = None
@@ -126,6 +131,7 @@ class Worker:
 
     def _end(self, handle: RemoteTaskHandle) -> None:
         self._streams.restore()
+        hide_spaces()
         handle._close()
         with self._lock:
             self._handle = None
@@ -158,7 +164,7 @@ class Worker:
             return self._run_script(call)
         # The target comes first: arguments may be of types that its module defines.
         function = self._function(how, call, run.payload)
-        first = 2 if how == "value" else 1
+        first = 2 if how in ("value", "source") else 1
         args, kwargs = self._loads(run.payload[first:], "arguments", "the arguments")
         if self._wants_handle(function, args, kwargs):
             kwargs["task"] = handle
@@ -181,8 +187,11 @@ class Worker:
         self, how: str, call: dict[str, Any], payload: tuple[bytes, ...]
     ) -> Callable[..., Any]:
         if how == "value":
-            self._modules.leave_folder()
+            self._modules.enter_folder(call["target"])
             return self._loads(payload[1:2], "target", "the function")  # type: ignore[no-any-return]
+        if how == "source":
+            generation = self._modules.enter_folder(call["target"])
+            return self._bundles.load(payload[1], (call["target"], generation))
         if how == "package":
             module = self._modules.from_folder(call["folder"], call["target"])
             return find_function(module, call["function"])
@@ -194,6 +203,9 @@ class Worker:
         except CodecError as error:
             text = f"{what} can't be rebuilt in this environment: {error}"
             raise _UnreadableError(kind, text) from error.__cause__
+
+    def _loads_bundle(self, frame: bytes) -> Any:
+        return self._loads((frame,), "target", "the function")
 
     def _run_script(self, call: dict[str, Any]) -> None:
         path = call["target"]

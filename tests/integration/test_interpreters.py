@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,11 +11,8 @@ import pytest
 from tests.integration.conftest import WORK, Launch
 from tests.support.pythons import SUPPORTED, interpreters
 from wetlands import Environment, EnvironmentManager
-from wetlands.errors import EnvironmentBuildError, SerializationError, WorkerLostError
+from wetlands.errors import EnvironmentBuildError, WorkerLostError
 from wetlands.task import TaskStatus
-
-HOST = f"{sys.version_info[0]}.{sys.version_info[1]}"
-OTHERS = [minor for minor in SUPPORTED if minor != HOST]
 
 
 @pytest.fixture(scope="module")
@@ -76,15 +72,6 @@ def test_a_death_is_told_and_repaired(env_of: Environment, launch: Launch) -> No
     assert task.exception.signal == "SIGSEGV"
     assert "Fatal Python error" in (task.error or "")
     assert own.execute(WORK, "echo", (1,)) == 1
-
-
-def test_code_never_crosses_between_minors(pythons: dict[str, Environment]) -> None:
-    for minor, env in pythons.items():
-        if minor == HOST:
-            assert env.execute(lambda: 1) == 1
-            continue
-        with pytest.raises(SerializationError, match="equal minor versions"):
-            env.submit(lambda: 1)
 
 
 def test_all_work_at_the_same_time(pythons: dict[str, Environment]) -> None:

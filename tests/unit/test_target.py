@@ -22,6 +22,7 @@ from wetlands.target import (
     find_script,
     find_target,
 )
+from worker_entry import rebuild
 from worker_entry.codec import Codec
 
 SAME = Codec(5, by_value=True)
@@ -30,7 +31,7 @@ HERE = Path(__file__)
 
 
 def find(target: Any, function: Any = None, codec: Codec = SAME) -> Target:
-    return find_target(target, function, codec, "environment 'e' (Python 3.8.1)")
+    return find_target(target, function, codec, "environment 'e' (Python 3.8.1)", (3, 8, 1))
 
 
 def call(target: Target) -> dict[str, Any]:
@@ -136,12 +137,27 @@ def test_between_equal_minors_anything_else_goes_by_value(function: Any) -> None
 
 
 @pytest.mark.parametrize("function", [make(), functools.partial(max, 1), [1].count])
-def test_between_other_minors_code_is_refused_and_the_error_helps(function: Any) -> None:
-    with pytest.raises(SerializationError, match="equal minor versions") as caught:
-        find(function, codec=OTHER)
+def test_between_other_minors_it_goes_by_source(function: Any) -> None:
+    found = find(function, codec=OTHER)
+    assert call(found)["how"] == "source"
+    assert callable(OTHER.loads([found.frames[1]]).function)
+    rebuild.hide_spaces()
+
+
+def test_without_source_it_is_refused_and_the_error_helps() -> None:
+    namespace: dict[str, Any] = {"__name__": "nowhere"}
+    exec("def f(): return 1", namespace)
+    with pytest.raises(SerializationError, match="can't be found: put it into a file") as caught:
+        find(namespace["f"], codec=OTHER)
     assert caught.value.where == "target"
     assert "Python 3.8.1" in str(caught.value)
-    assert "top of a file" in str(caught.value)
+
+
+def test_code_goes_from_the_folder_that_its_imports_count_from() -> None:
+    root = str(HERE.parents[2])
+    for codec in (SAME, OTHER):
+        assert call(find(make(), codec=codec))["target"] == root
+        assert call(find(functools.partial(max, 1), codec=codec))["target"] == ""
 
 
 def test_a_function_that_was_replaced_in_its_module_is_not_sent_by_name(own_module: Any) -> None:
