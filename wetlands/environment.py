@@ -7,6 +7,7 @@ import os
 import subprocess
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -21,7 +22,7 @@ from wetlands.errors import (
     WorkerStartError,
 )
 from wetlands.mapping import MapIterator
-from wetlands.options import count, positive, seconds
+from wetlands.options import byte_count, count, positive, seconds
 from wetlands.proxy import ModuleProxy
 from wetlands.target import (
     Target,
@@ -32,7 +33,7 @@ from wetlands.target import (
     find_target,
 )
 from wetlands.task import Task
-from worker_entry.codec import type_name
+from worker_entry.codec import carried, type_name
 
 # Sockets, processes and what goes with them are imported by the first launch(): a program that
 # imports this package may never come to that.
@@ -111,6 +112,7 @@ class Environment:
         worker_env: WorkerEnv | None = None,
         worker_timeout: float | None = None,
         startup_timeout: float = 60.0,
+        max_shared_memory: int | None = None,
     ) -> None:
         """Start the workers, in parallel, and wait until all are ready.
 
@@ -127,6 +129,10 @@ class Environment:
                 fails, and its worker is replaced. Progress, outputs and log records of the task
                 count as signs of life. None: never.
             startup_timeout: Seconds that a worker has to get ready.
+            max_shared_memory: Bytes of memory that large arrays may take on their way, those of
+                `empty` and `share` included. When they are in use, submitting waits for tasks to
+                give some back, if any has some; otherwise arrays go through temporary files, or
+                through the socket. None: half of what is free in ``/dev/shm``.
 
         Raises:
             ConfigurationError: An option can't be right.
@@ -144,11 +150,12 @@ class Environment:
             startup_timeout=positive("startup_timeout", startup_timeout),
             worker_timeout=positive("worker_timeout", worker_timeout),
         )
+        ceiling = byte_count("max_shared_memory", max_shared_memory)
         commands = activation.for_this_system(additional_activate_commands)
         with self._launching:
             if self._pool is None:
                 plan = make_plan(self._prefix, self._registry, size, worker_env, commands)
-                self._launch(Pool(plan, config), size)
+                self._launch(Pool(replace(plan, max_shared_memory=ceiling), config), size)
 
     def exit(self, grace: float = EXIT_GRACE) -> None:
         """End the workers; return when none is left, in bounded time. Never fails a second time.
@@ -273,7 +280,7 @@ class Environment:
 
         def submit(item: Any) -> tuple[Task[Any], int]:
             frames = encode_arguments(pool.codec, (item,), None, found.label)
-            return self._submit(pool, found, frames, math.inf, True), sum(map(len, frames))
+            return self._submit(pool, found, frames, math.inf, True), carried(frames)
 
         return MapIterator(
             submit,
@@ -345,6 +352,32 @@ class Environment:
         pool = self._open_pool()
         names = _result(self._submit(pool, find_functions(module), (), math.inf, True))
         return ModuleProxy(module, names, self.execute)
+
+    # -- arrays that workers share -----------------------------------------------------------------
+
+    def empty(self, shape: int | Sequence[int], dtype: Any = float, mode: str = "in") -> Any:
+        """Return a new NumPy array, its values unset, that tasks get without a copy.
+
+        It is an ordinary array to the caller. Submitting it, or a contiguous view of it, costs the
+        same whatever its size. It must not be written to while tasks that read it are under way.
+
+        Args:
+            shape: As for `numpy.empty`.
+            dtype: As for `numpy.empty`; without references to objects.
+            mode: What workers see: with "in" what they write stays with them, with "inout" they
+                write into this very array.
+
+        Raises:
+            NotLaunchedError, PoolClosedError, PoolBrokenError: There are no workers to share with.
+            ConfigurationError: NumPy is missing, an argument can't be right, or "inout" is not
+                possible with this Python or system.
+            MemoryError: There is no space for an array that is written to.
+        """
+        return self._open_pool().empty(shape, dtype, mode)
+
+    def share(self, array: Any, mode: str = "in") -> Any:
+        """Return a copy of an array that tasks get without a further copy; see `empty`."""
+        return self._open_pool().share(array, mode)
 
     # -- packages and programs --------------------------------------------------------------------
 

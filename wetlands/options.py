@@ -41,3 +41,16 @@ def positive(name: str, value: float | None) -> float:
     if found == 0:
         raise ConfigurationError(f"{name} must be more than 0 seconds, or None")
     return found
+
+
+def byte_count(name: str, value: int | None) -> int | None:
+    """Return a number of bytes, or None.
+
+    Raises:
+        ConfigurationError: It is no whole number from 0 on.
+    """
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise ConfigurationError(f"{name} must be a number of bytes or None, not {value!r}")
+    return value

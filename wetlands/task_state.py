@@ -15,6 +15,7 @@ from __future__ import annotations
 import threading
 import time
 import uuid
+import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, cast
 
@@ -111,7 +112,23 @@ class TaskState(Generic[T]):
         self._started: float | None = None
         self._finished: float | None = None
         self._ended = Latch()
-        self._future: TaskFuture[T] = TaskFuture(self._public, driver.deliver)
+        self._pending: TaskFuture[T] | None = TaskFuture(self._public, driver.deliver)
+        self._settled: Callable[[], TaskFuture[T] | None] = lambda: None
+
+    @property
+    def _future(self) -> TaskFuture[T]:
+        """The future. Once the task has ended it is not kept: it refers to the task, and a cycle
+        would keep a large result until the garbage collector comes by.
+        """
+        future = self._pending or self._settled()
+        if future is None:
+            with self._lock:
+                future = self._settled()
+                if future is None:
+                    future = TaskFuture(self._public, self._driver.deliver)
+                    self._settle(future)
+                    self._settled = weakref.ref(future)
+        return future
 
     @property
     def _public(self) -> Task[T]:
@@ -177,20 +194,26 @@ class TaskState(Generic[T]):
             if listeners:
                 self._told = Latch()
             self._status = status  # last: from here on, everything above is read without a lock
-        self._settle_future(status, error)
+        future, self._pending = self._let_go_of_future(), None
+        self._settle(future)
         self._ended.set()
         for wake in wakers:
             wake()
         if listeners:
             self._driver.deliver(lambda: self._tell_the_end(listeners))
 
-    def _settle_future(self, status: TaskStatus, error: ExecutionException | None) -> None:
-        if status is TaskStatus.CANCELED:
-            self._future._end_canceled()
-        elif error is not None:
-            self._future.set_exception(error)
+    def _let_go_of_future(self) -> TaskFuture[T]:
+        future = self._future
+        self._settled = weakref.ref(future)
+        return future
+
+    def _settle(self, future: TaskFuture[T]) -> None:
+        if self._status is TaskStatus.CANCELED:
+            future._end_canceled()
+        elif self._exception is not None:
+            future.set_exception(self._exception)
         else:
-            self._future.set_result(None)  # type: ignore[arg-type]  # asked for with _value()
+            future.set_result(None)  # type: ignore[arg-type]  # asked for with _value()
 
     def _emit(self, kind: TaskEventType) -> None:
         if not self._listeners:

@@ -7,7 +7,7 @@ on the other side, a carrier of the same kind makes buffers of them again, in or
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Sequence
+from typing import TYPE_CHECKING, Any, Callable, Sequence
 
 if TYPE_CHECKING:
     from typing import Protocol
@@ -17,9 +17,12 @@ if TYPE_CHECKING:
 
         Attributes:
             threshold: Smaller buffers, in bytes, stay in the pickle; at least 1.
+            find: Returns something else than None for a buffer, as bytes, that must not stay in
+                the pickle whatever its size; None if there are none of that kind.
         """
 
         threshold: int
+        find: Callable[[Any], Any] | None
 
         def pack(self, buffers: Sequence[Any]) -> list[Any]:
             """Return frames, none of them empty, for `pickle.PickleBuffer` objects.
@@ -36,6 +39,7 @@ class InlineCarrier:
 
     #: Below it, a copy into the pickle is cheaper than the handling of one more frame.
     threshold = 64 * 1024
+    find: Callable[[Any], Any] | None = None
 
     def pack(self, buffers: Sequence[Any]) -> list[Any]:
         """See `Carrier`."""

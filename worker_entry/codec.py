@@ -53,7 +53,7 @@ class Codec:
         if type(value) in _PLAIN:
             return [_pickle(value, protocol=self.protocol)]
         try:
-            pickle, buffers = self._pickling.dumps(value, self.carrier.threshold)
+            pickle, buffers = self._pickling.dumps(value, self.carrier.threshold, self.carrier.find)
             return [pickle, *self.carrier.pack(buffers)] if buffers else [pickle]
         except Exception as error:  # __reduce__ and __getstate__ of a user may raise anything
             raise CodecError(_say(error)) from error
@@ -105,6 +105,11 @@ class Codec:
             except CodecError as reason:
                 return f"{name} of type {type_name(value)} can't be pickled: {reason}"
         return f"the arguments can't be pickled together: {error}"
+
+
+def carried(frames: Sequence[Any]) -> int:
+    """Return how many bytes a value has, those included that do not lie in its frames."""
+    return sum(len(frame) + getattr(frame, "carried", 0) for frame in frames)
 
 
 def type_name(value: Any) -> str:

@@ -14,6 +14,7 @@ import zmq
 import zmq.backend
 
 from worker_entry import protocol
+from worker_entry.segment_carrier import Table
 
 #: Exit status of a worker whose host sends garbage.
 EXIT_PROTOCOL = 76  # EX_PROTOCOL of sysexits.h
@@ -85,6 +86,10 @@ class TaskSocket:
         self.send(message)
 
     def _send_frames(self, frames: list[bytes]) -> None:
+        if len(frames) > 2:
+            for frame in frames:
+                if type(frame) is Table:
+                    frame.lend()
         flags = [zmq.SNDMORE] * (len(frames) - 1) + [0]
         # pyzmq runs signal handlers after every frame, so what they raise does not tell whether
         # that frame was sent. An empty one ends the message in any case; see `protocol.Void`.

@@ -41,30 +41,33 @@ class Pickling:
         self._table = Table(protocol)
         self._cloud: Any = None
 
-    def dumps(self, value: Any, threshold: float) -> tuple[bytes, list[Any]]:
-        """Return the pickle, and the buffers of at least ``threshold`` bytes that belong to it.
+    def dumps(
+        self, value: Any, threshold: float, find: Callable[[Any], Any] | None = None
+    ) -> tuple[bytes, list[Any]]:
+        """Return the pickle, and the buffers that belong to it: those of at least ``threshold``
+        bytes, and those that ``find`` finds (see `Carrier`).
 
         Raises:
             Exception: Whatever the code of users raises, who say how their types are pickled.
         """
         if not self._by_value:
-            return self._dump(Pickler, value, threshold)
+            return self._dump(Pickler, value, threshold, find)
         try:
-            pickle, buffers = self._dump(Pickler, value, threshold)
+            pickle, buffers = self._dump(Pickler, value, threshold, find)
             if _MAIN not in pickle and not _registered_by_value():
                 return pickle, buffers
         except Exception:  # cloudpickle may know how, and else raises the like
             pass
-        return self._dump(self._cloud_pickler(), value, threshold)
+        return self._dump(self._cloud_pickler(), value, threshold, find)
 
-    def _dump(self, make: Any, value: Any, threshold: float) -> tuple[bytes, list[Any]]:
+    def _dump(self, make: Any, value: Any, threshold: float, find: Any) -> tuple[bytes, list[Any]]:
         self._table.refresh()
         buffers: list[Any] = []
         file = BytesIO()
         if self._protocol < 5:
             pickler = make(file, self._protocol)
         else:
-            callback = _collector(buffers, threshold)
+            callback = _collector(buffers, threshold, find)
             pickler = make(file, self._protocol, buffer_callback=callback)
         if make is Pickler:
             pickler.dispatch_table = self._table
@@ -81,9 +84,10 @@ class Pickling:
         return self._cloud
 
 
-def _collector(buffers: list[Any], threshold: float) -> Callable[[Any], bool]:
+def _collector(buffers: list[Any], threshold: float, find: Any) -> Callable[[Any], bool]:
     def stays_in_band(buffer: Any) -> bool:
-        if buffer.raw().nbytes < threshold:
+        memory = buffer.raw()
+        if memory.nbytes < threshold and (find is None or find(memory) is None):
             return True
         buffers.append(buffer)
         return False

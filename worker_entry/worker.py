@@ -46,6 +46,7 @@ from worker_entry.control import Control, tie_to_host
 from worker_entry.handle import RemoteTaskHandle
 from worker_entry.modules import Modules, TargetError, find_function, list_functions
 from worker_entry.rebuild import Bundles, hide_spaces
+from worker_entry.segment_carrier import WorkerCarrier
 from worker_entry.streams import Streams
 
 #: Number and attempt of the last task that was begun, in a file that outlives this process: with
@@ -301,7 +302,9 @@ def serve(config: dict[str, Any]) -> None:
     if not isinstance(answer, protocol.Welcome):
         give_up(f"{type(answer).__name__} in place of a welcome")
     tasks = TaskSocket(connect(context, config, config["task_identity"]))
-    codec = Codec(config["pickle_protocol"], config["by_value"])
+    segments = config.get("segments")
+    carrier = WorkerCarrier(segments) if segments else None
+    codec = Codec(config["pickle_protocol"], config["by_value"], carrier)
     worker = Worker(tasks, codec, config["started_file"])
     Control(control, config["lifeline"], worker.interrupt).start()
     worker.serve()

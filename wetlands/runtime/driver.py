@@ -12,7 +12,7 @@ import logging
 import time
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -50,6 +50,7 @@ from wetlands.runtime.launcher import WorkerPlan, start_worker
 from wetlands.runtime.link import WorkerLink
 from wetlands.runtime.output import Emit
 from wetlands.runtime.process import Death, WorkerProcess
+from wetlands.runtime.segments import HostCarrier
 from wetlands.runtime.transport import PeerUnreachableError
 from wetlands.task import Task
 from wetlands.task_event import TaskStatus, TaskWorker
@@ -98,6 +99,7 @@ class Driver:
         self.refusal: Callable[[], Exception] | None = None
         self._host = host
         self._plan = plan
+        self._carrier = codec.carrier
         self._endings = Endings(plan.environment, config.worker_timeout, codec)
         self._workers: dict[WorkerId, WorkerLink] = {}
         self._by_identity: dict[bytes, WorkerLink] = {}
@@ -214,6 +216,8 @@ class Driver:
         post = self._host.loop.post
         try:
             connection = worker.prepare(self._host.transport)
+            if isinstance(self._carrier, HostCarrier):
+                connection["segments"] = self._carrier.worker_config(*worker.id)
             emit = self._emitter(worker.id.slot)
             # The dot at its end keeps the tag of incarnation 1 apart from that of 10.
             pool, (slot, incarnation) = f"{self._host.reaper.tag}/{id(self):x}", worker.id
@@ -244,6 +248,7 @@ class Driver:
         assert worker.process is not None
         worker.process.output.mark(entry.task._name)
         worker.busy_with = (command.task, command.attempt)
+        worker.payload = entry.payload
         run = protocol.Run(command.task, command.attempt, entry.payload)
         try:
             self._host.transport.send(worker.task_identity, run)
@@ -277,6 +282,7 @@ class Driver:
     def _resolve(self, command: ResolveTask) -> None:
         entry = self.entries.pop(command.task, None)
         if entry is not None:
+            entry.payload = ()  # before anybody hears of the end, and submits what needs its space
             self._host.loop.at_end_of_pass(
                 lambda: entry.task._finish(*self._endings.of(command, entry.task, entry.timeout))
             )
@@ -322,7 +328,7 @@ class Driver:
     def _on_output(self, worker: WorkerLink, message: protocol.Output) -> None:
         task = self._task_of(worker, message.task, message.attempt)
         if task is not None and message.payload:
-            load = self._endings.loader(message.payload, task, worker.id)
+            load = self._endings.loader(self._redeem(message.payload), task, worker.id)
             task._set_output(message.key, load)
 
     def _on_log(self, worker: WorkerLink, message: protocol.Log) -> None:
@@ -338,7 +344,9 @@ class Driver:
         self._host.delivery.call(lambda: task_logger.log(message.level, "%s", text, extra=extra))
 
     def _on_result(self, worker: WorkerLink, message: protocol.Result) -> None:
-        self._end(worker, message.task, message.attempt, Outcome.COMPLETED, message.payload)
+        self._end(
+            worker, message.task, message.attempt, Outcome.COMPLETED, self._redeem(message.payload)
+        )
 
     def _on_failure(self, worker: WorkerLink, message: protocol.Failure) -> None:
         self._end(worker, message.task, message.attempt, Outcome.FAILED, message.description)
@@ -351,7 +359,14 @@ class Driver:
     ) -> None:
         if worker.busy_with == (task, attempt):
             worker.busy_with = None
+            worker.payload = ()
         self.handle(TaskEnded(worker.id, task, attempt, outcome, detail))
+
+    def _redeem(self, payload: Sequence[Any]) -> Sequence[Any]:
+        """Have the value hold its segments from now on, whether it is ever looked at or not."""
+        if isinstance(self._carrier, HostCarrier):
+            return self._carrier.redeem(payload)
+        return payload
 
     def _task_of(self, worker: WorkerLink, task: int, attempt: int) -> Task[Any] | None:
         """Return the task if the worker is busy with it, and note that it is not silent."""
@@ -379,6 +394,8 @@ class Driver:
         for identity in worker.identities:
             self._by_identity.pop(identity, None)
         self._workers.pop(worker.id, None)
+        if isinstance(self._carrier, HostCarrier):
+            self._host.launcher.post(self._carrier.forget_worker(*worker.id))
         if not self.core.closing:
             self._endings.failures[slot] = (
                 f"worker {slot} {death.describe()}\n{death.log_tail}".rstrip()

@@ -1,4 +1,4 @@
-"""The private folder of one host process: its socket and what its workers leave for it.
+"""The private folders of one host process: its socket, what its workers leave for it, segments.
 
 Mode 0700, so that no other user can connect. The host holds a lock on a file in it for as long as
 it lives, however it ends; a folder whose lock is free belongs to nobody any more, and the next host
@@ -15,6 +15,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+#: A file system in memory, on systems that have it.
+MEMORY = "/dev/shm"
 #: Longest path of a Unix socket, less some room for the file's name.
 _MAX_PATH = 80
 
@@ -22,8 +24,8 @@ _MAX_PATH = 80
 class HostFolder:
     """A folder that exists as long as its host process."""
 
-    def __init__(self) -> None:
-        parent = _parent()
+    def __init__(self, parent: str | None = None) -> None:
+        parent = parent or _parent()
         _sweep(parent)
         self.path = Path(tempfile.mkdtemp(prefix=_prefix(), dir=parent))
         # Locked before it has its name: a sweeper must never find it free.
@@ -42,6 +44,16 @@ class HostFolder:
         """Let go of the lock in a forked child, whose copy would outlive the host."""
         with contextlib.suppress(OSError):
             os.close(self._owner)
+
+
+def segment_folders() -> list[HostFolder]:
+    """Make the folders for mapped segments: one in memory, where there is such a file system, and
+    one among temporary files."""
+    made = []
+    for parent in dict.fromkeys((MEMORY, tempfile.gettempdir())):
+        with contextlib.suppress(OSError):
+            made.append(HostFolder(parent))
+    return made
 
 
 def _prefix() -> str:

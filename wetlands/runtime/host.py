@@ -17,7 +17,7 @@ from typing import Protocol
 from wetlands.errors import ForkedError
 from wetlands.latch import Latch
 from wetlands.runtime.delivery import Delivery
-from wetlands.runtime.folder import HostFolder
+from wetlands.runtime.folder import HostFolder, segment_folders
 from wetlands.runtime.health import Health
 from wetlands.runtime.launcher import Launcher
 from wetlands.runtime.loop import Loop
@@ -44,6 +44,7 @@ class Host:
     def __init__(self) -> None:
         self.pid = os.getpid()
         self.folder = HostFolder()
+        self.segment_folders = segment_folders()
         self.transport = Transport(self.folder.path)
         self.loop = Loop(self.transport)
         self.health = Health()
@@ -82,7 +83,8 @@ class Host:
         self.loop.stop(_JOIN)
         self.health.stop(_JOIN)
         self.transport.close()
-        self.folder.remove()
+        for folder in (self.folder, *self.segment_folders):
+            folder.remove()
         self.delivery.stop(0.0 if by_listener else _JOIN)
 
     def end(self) -> None:
@@ -105,7 +107,8 @@ class Host:
 
     def forget(self) -> None:
         """In a forked child: let go of what would keep the parent's workers alive."""
-        self.folder.forget()
+        for folder in (self.folder, *self.segment_folders):
+            folder.forget()
         self.reaper.forget()
         for process in list(self.processes):
             with contextlib.suppress(OSError):

@@ -52,6 +52,7 @@ class WorkerPlan:
         by_value: Whether code objects may cross: host and worker are of the same minor version.
         lease: What keeps the environment from being changed. Workers inherit it, so that it
             holds as long as one of them lives, their host gone or not.
+        max_shared_memory: Bytes that segments may take in memory; None: half of what is free.
     """
 
     environment: str
@@ -61,6 +62,7 @@ class WorkerPlan:
     pickle_protocol: int
     by_value: bool
     lease: Lease | None = None
+    max_shared_memory: int | None = None
 
     @property
     def inherit(self) -> tuple[int, ...]:

@@ -36,6 +36,7 @@ class WorkerLink:
     ready: bool = False  #: it has said that it can take tasks
     kill_reason: str = ""
     busy_with: tuple[int, int] | None = None  #: task and attempt
+    payload: tuple[Any, ...] = ()  #: of that task, which may name segments, until it has answered
     records: Limiter = field(default_factory=Limiter, repr=False)  #: of `task.log()`
 
     @property

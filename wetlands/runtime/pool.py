@@ -16,8 +16,10 @@ from wetlands.core.pool import SlotState
 from wetlands.errors import PoolClosedError
 from wetlands.latch import Latch
 from wetlands.runtime import host as host_module
+from wetlands.runtime import sharing
 from wetlands.runtime.driver import Driver, Entry
 from wetlands.runtime.launcher import WorkerPlan
+from wetlands.runtime.segments import HostCarrier, can_seat
 from wetlands.task import Task
 from worker_entry.codec import Codec
 
@@ -32,12 +34,12 @@ class Pool:
     """
 
     def __init__(self, plan: WorkerPlan, config: PoolConfig) -> None:
-        self.codec = Codec(plan.pickle_protocol, plan.by_value)
         self._plan = plan
         self._config = config
         self._numbers = itertools.count(1)
         self._releasing = threading.Lock()
         self._host = host_module.acquire(self)
+        self.codec = Codec(plan.pickle_protocol, plan.by_value, self._make_carrier(plan, config))
         self._driver = Driver(self._host, plan, config, self.codec)
 
     def open(self) -> None:
@@ -73,6 +75,17 @@ class Pool:
         self._driver.unstarted.add(task)
         self.check_open()  # again, now that the end of the pool would find it
         return task
+
+    def empty(self, shape: Any, dtype: Any, mode: str) -> Any:
+        """Return a new array in memory that workers map; see `Environment.empty`."""
+        return sharing.empty(self.codec.carrier, shape, dtype, mode)
+
+    def share(self, array: Any, mode: str) -> Any:
+        """Return a copy of an array in such memory; see `Environment.share`."""
+        source = sharing.import_numpy().asarray(array)
+        shared = self.empty(source.shape, source.dtype, mode)
+        shared[...] = source
+        return shared
 
     def check_open(self) -> None:
         """Raise what a submission now would run into.
@@ -146,10 +159,25 @@ class Pool:
             return
         if not self._driver.closed.is_set():
             self._end_workers(grace)
+        if isinstance(self.codec.carrier, HostCarrier):
+            self.codec.carrier.close()
         host_module.release(self, self._host)
         if self._plan.lease is not None:
             with self._releasing:
                 self._plan.lease.close()
+
+    def _make_carrier(self, plan: WorkerPlan, config: PoolConfig) -> HostCarrier | None:
+        folders = [str(folder.path) for folder in self._host.segment_folders]
+        if plan.pickle_protocol < 5 or not folders or not can_seat(config.size):
+            return None
+        return HostCarrier(folders, plan.max_shared_memory, self._payloads)
+
+    def _payloads(self) -> list[tuple[Any, ...]]:
+        while True:
+            try:
+                return [entry.payload for entry in self._driver.entries.values()]
+            except RuntimeError:
+                continue  # another thread submitted at this very moment
 
     def _end_workers(self, grace: float) -> None:
         driver, config = self._driver, self._config

@@ -1,0 +1,208 @@
+"""Takes large buffers to the other side in mapped segments: one copy on this side, none on that.
+
+The frames are a table, as JSON, and after it the buffers that go inline after all. The table has an
+entry for each buffer: null for one that goes inline, or ``[place, name, number, private, offset,
+length]``: where in which segment it lies, in which lease, and whether the other side maps it so
+that what is written stays there.
+
+Who keeps a segment while it is on its way? What is sent is a `Table`, a frame that keeps its
+leases. On the host it is a part of the task's payload, which lives until the task has ended and its
+worker has answered: a task that is never run, or run twice because its first worker died early,
+needs nothing more. By then a worker has taken what it still wants (see `segment`). In a worker the
+frame is gone as soon as it was sent, so the host's seat is taken on the host's behalf; what was
+never sent, because the task was canceled, is free again when the frame is collected. And the host
+redeems a table as soon as it arrives: whether the value is ever looked at or not, what was made of
+the table is collected some time, and lets go.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any, Callable, Sequence
+
+from worker_entry.attachments import Attachments
+from worker_entry.carrier import InlineCarrier
+from worker_entry.segment import ALIGNMENT, SEATS
+from worker_entry.segment_pool import Lease, SegmentPool
+
+# Made here and now: a task may replace functions of the json module in the process we share.
+_write_json = json.JSONEncoder(separators=(",", ":")).encode
+_read_json = json.JSONDecoder().decode
+
+#: Below it, a copy through the socket is cheaper than what is done about a segment.
+THRESHOLD = 128 * 1024
+#: Types of an entry's fields.
+_FIELDS = (int, str, int, bool, int, int)
+
+#: Where a buffer lies already: an entry of the table, and what keeps it.
+Lying = "tuple[list[Any], Any]"
+
+
+class Table(bytes):
+    """A frame that says where buffers are, and keeps them there.
+
+    Attributes:
+        kept: Leases and the like.
+        carried: Bytes that lie in segments for its sake.
+    """
+
+    kept: tuple[Any, ...] = ()
+    carried: int = 0
+
+    def lend(self) -> None:
+        """Take the host's seat in what it keeps: it is about to be sent to the host."""
+        for lease in self.kept:
+            lease.segment.words[0] = lease.number
+
+
+class Redeemed:
+    """A table that was looked up: what it names is held until this is collected."""
+
+    def __init__(self, carrier: SegmentCarrier, frames: Sequence[Any]) -> None:
+        self._error: Exception | None = None
+        self._buffers: list[Any] = []
+        try:
+            self._buffers = carrier.look_up(frames)
+        except Exception as error:  # for who asks for the value
+            self._error = error
+
+    def __len__(self) -> int:
+        return len(self._buffers)
+
+    def buffers(self) -> list[Any]:
+        """Return what the table names, in order.
+
+        Raises:
+            Exception: The table can't be right.
+        """
+        if self._error is not None:
+            raise self._error
+        return self._buffers
+
+
+class SegmentCarrier:
+    """A `Carrier` over segments. Packing is safe in any thread; unpacking is for one at a time.
+
+    Args:
+        pool: The segments of this side.
+        attachments: Those of the other side.
+        threshold: See `Carrier`.
+        wait: See `SegmentPool.lease`.
+    """
+
+    def __init__(
+        self,
+        pool: SegmentPool,
+        attachments: Attachments,
+        threshold: int = THRESHOLD,
+        wait: Callable[[], bool] = bool,
+    ) -> None:
+        self.threshold = threshold
+        self.pool = pool
+        self.attachments = attachments
+        #: Finds a buffer that lies in a segment already; None while there are none of that kind.
+        self.find: Callable[[Any], Any] | None = None
+        self._wait = wait
+        self._inline = InlineCarrier()
+        self._pid = os.getpid()
+
+    def pack(self, buffers: Sequence[Any]) -> list[Any]:
+        """See `Carrier`."""
+        views = [buffer.raw() for buffer in buffers]
+        find = self.find
+        lying = [find(view) if find else None for view in views]
+        copied = [view for view, place in zip(views, lying) if place is None]
+        # In a forked child everything is a copy, and the segments are its parent's.
+        lease = self._lease(copied) if copied and os.getpid() == self._pid else None
+        return self._frames(views, lying, lease)
+
+    def unpack(self, frames: Sequence[Any]) -> list[Any]:
+        """See `Carrier`."""
+        found = frames[0]
+        if type(found) is not Redeemed:
+            return self.look_up(frames)
+        return found.buffers()
+
+    def redeem(self, frames: Sequence[Any]) -> Sequence[Any]:
+        """Return a value's frames so that they hold what they name."""
+        return frames if len(frames) < 2 else (frames[0], Redeemed(self, frames[1:]))
+
+    def look_up(self, frames: Sequence[Any]) -> list[Any]:
+        """Return the buffers that a table names.
+
+        Raises:
+            OSError, ValueError, StaleReferenceError: It can't be right.
+        """
+        inline = iter(frames[1:])
+        borrowed: dict[tuple[Any, ...], Any] = {}
+        found = []
+        for entry in _read_table(frames[0]):
+            if entry is None:
+                found += self._inline.unpack([next(inline)])
+                continue
+            key, (offset, length) = tuple(entry[:4]), entry[4:]
+            if key not in borrowed:
+                borrowed[key] = self.attachments.borrow(*key)
+            if not 0 <= offset <= offset + length <= len(borrowed[key]):
+                raise ValueError("a buffer lies outside of its segment")
+            found.append(borrowed[key][offset : offset + length])
+        return found
+
+    def _lease(self, views: Sequence[Any]) -> Lease | None:
+        return self.pool.lease(sum(map(_aligned, map(len, views))), self._wait)
+
+    def _frames(self, views: Sequence[Any], lying: Sequence[Any], lease: Lease | None) -> list[Any]:
+        entries: list[Any] = []
+        inline: list[bytes] = []
+        kept: list[Any] = [] if lease is None else [lease]
+        offset = carried = 0
+        for view, place in zip(views, lying):
+            if place is not None:
+                entries.append(place[0])
+                kept.append(place[1])
+            elif lease is not None:
+                lease.segment.write(offset, view)
+                segment = lease.segment
+                here = [segment.place, segment.name, lease.number, False, offset, len(view)]
+                entries.append(here)
+                offset += _aligned(len(view))
+                carried += len(view)
+            else:
+                entries.append(None)
+                inline.append(bytes(view))
+        table = Table(_write_json(entries).encode())
+        table.kept, table.carried = tuple(kept), carried
+        return [table, *inline]
+
+
+class WorkerCarrier(SegmentCarrier):
+    """The carrier of a worker."""
+
+    def __init__(self, config: dict[str, Any]) -> None:
+        folders = config["folders"]
+        pool = SegmentPool(folders, config["family"], config["owner"], config["ceiling"])
+        super().__init__(pool, Attachments(folders, config["seat"]), config["threshold"])
+
+
+def _aligned(size: int) -> int:
+    return -(-size // ALIGNMENT) * ALIGNMENT
+
+
+def _read_table(frame: Any) -> list[Any]:
+    table = _read_json(bytes(frame).decode())
+    if not isinstance(table, list) or not all(map(_is_entry, table)):
+        raise ValueError("the table of buffers makes no sense")
+    return table
+
+
+def _is_entry(entry: Any) -> bool:
+    return entry is None or (
+        isinstance(entry, list) and tuple(type(field) for field in entry) == _FIELDS
+    )
+
+
+def settle(lease: Lease) -> None:
+    """Write the number of a lease of the host into its segment, which no seat takes by that."""
+    words = lease.segment.words
+    words[SEATS] = words[0] = lease.number
