@@ -16,7 +16,7 @@ import pytest
 
 from tests.support.processes import runs
 from tests.support.waiting import wait_until
-from wetlands.runtime import folder
+from wetlands.runtime import folder as host_folder
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -30,6 +30,11 @@ def pytest_configure(config: pytest.Config) -> None:
     folder = tempfile.TemporaryDirectory(prefix="wl-", ignore_cleanup_errors=True)
     config.add_cleanup(folder.cleanup)
     os.environ["XDG_RUNTIME_DIR"] = folder.name
+    # Likewise for segments, in memory where that is possible.
+    parent = host_folder.MEMORY if os.access(host_folder.MEMORY, os.W_OK) else None
+    memory = tempfile.TemporaryDirectory(prefix="wl-", dir=parent, ignore_cleanup_errors=True)
+    config.add_cleanup(memory.cleanup)
+    host_folder.MEMORY = memory.name
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -67,8 +72,10 @@ def _descriptors() -> int:
 
 
 def _folders() -> set[str]:
-    own = folder._prefix()
-    return {entry.name for entry in Path(folder._parent()).iterdir() if entry.name.startswith(own)}
+    own = host_folder._prefix()
+    parents = (Path(host_folder._parent()), Path(host_folder.MEMORY))
+    found = (entry.name for parent in parents for entry in parent.iterdir())
+    return {name for name in found if name.startswith(own)}
 
 
 @pytest.fixture(autouse=True)

@@ -21,7 +21,7 @@ from worker_entry.segment import HEADER, SEATS, Segment, attach, map_file, open_
 #: Maps that are kept at least when nothing lies in them.
 _KEPT = 512
 _NAME = re.compile(r"[0-9a-z.-]{1,100}")
-_MASK = 2**32 - 1
+_LAST = 2**32 - 1  # number
 
 
 class StaleReferenceError(Exception):
@@ -108,7 +108,7 @@ class Attachments:
         if seat:
             # Counted by itself: between the collection of the last hold and the word of its
             # finalizer this may be the next one, which must differ from it.
-            taken = found.count = (found.count + 1) & _MASK
+            taken = found.count = found.count % _LAST + 1
             segment.words[seat] = taken
         else:
             taken = number  # by the worker, on the host's behalf

@@ -48,7 +48,7 @@ RETIRED = SEATS - 1
 #: Where buffers begin, relative to each other: a cache line.
 ALIGNMENT = 64
 
-_MASK = 2**32 - 1
+_LAST = 2**32 - 1  # number
 _MAP_FIXED = 0x10
 _MAP_NORESERVE = 0x4000 if sys.platform.startswith("linux") else 0
 #: Bytes copied at once: the copy holds the GIL, which others may want in between.
@@ -84,7 +84,7 @@ class Segment:
 
     def next_number(self) -> int:
         """Return the number of the lease after the present one; never 0."""
-        return (self.number & (_MASK - 1)) + 1
+        return self.number % _LAST + 1
 
     def held(self) -> bool:
         """Whether any seat holds it."""

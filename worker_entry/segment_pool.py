@@ -75,8 +75,10 @@ class SegmentPool:
         """
         room = rounded(size)
         found = self._find(room)
-        while found is None and HEADER + room <= self._ceiling and wait():
-            found = self._find(room)
+        more = HEADER + room <= self._ceiling
+        while found is None and more:
+            more = wait()
+            found = self._find(room)  # also after the last wait: the last task may just have ended
         for place in range(1, len(self._folders)):
             found = found or self._make(place, room)
         return None if found is None else Lease(self, found)

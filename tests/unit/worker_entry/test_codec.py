@@ -153,6 +153,7 @@ def test_what_must_be_one_frame_is_one_frame() -> None:
 def test_a_carrier_of_ones_own_is_asked() -> None:
     class Reversing:
         threshold = 2
+        find = None
 
         def pack(self, buffers: Any) -> list[bytes]:
             return [bytes(buffer.raw())[::-1] for buffer in buffers]
