@@ -56,12 +56,13 @@ class Endings:
         self, frames: Sequence[Any], task: Task[Any], worker: WorkerId | None
     ) -> Callable[[], Any]:
         """Return what rebuilds a value that came from a worker."""
+        name = task._name  # the task keeps this, and must not be kept by it
 
         def load() -> Any:
             try:
                 return self._codec.loads(frames)
             except CodecError as error:
-                raise self._unreadable(error, task.id, worker) from error
+                raise self._unreadable(error, str(name), worker) from error
 
         return load
 

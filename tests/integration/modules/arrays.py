@@ -1,0 +1,84 @@
+"""What workers do with big arrays."""
+
+import os
+import signal
+import threading
+
+import numpy as np
+
+KEPT = {}
+
+
+def echo(value):
+    return value
+
+
+def keep(name, array):
+    KEPT[name] = array
+    return float(array.sum())
+
+
+def total(name):
+    return float(KEPT[name].sum())
+
+
+def drop():
+    KEPT.clear()
+
+
+def make(value, size):
+    return np.full(size, value, "u1")
+
+
+def publish(value, size, *, task):
+    for number in range(3):
+        task.set_output(f"part{number}", np.full(size, value + number, "u1"))
+    return value
+
+
+def fill(array, value):
+    array[...] = value
+    return array.flags.writeable
+
+
+def first(array):
+    return float(array.flat[0])
+
+
+def fill_and_die(array):
+    array[...] = 9
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def fail(array):
+    raise ValueError("no")
+
+
+def cancel(array, *, task):
+    task.cancel()
+    return array
+
+
+def hold(array, folder, name="gate"):
+    open(os.path.join(folder, name + ".started"), "w").close()
+    released = os.path.join(folder, name + ".released")
+    while not os.path.exists(released):
+        threading.Event().wait(0.01)
+    return float(array.sum())
+
+
+def flip(buffer):
+    """Without NumPy: bytes in, other bytes out, both out of band."""
+    import pickle
+
+    return pickle.PickleBuffer(bytearray(buffer)[::-1])
+
+
+def fork_and_drop(array):
+    """Have a child drop its copy of the array, and see whether it is still lent to us."""
+    pid = os.fork()
+    if pid == 0:
+        del array
+        os._exit(0)
+    os.waitpid(pid, 0)
+    KEPT["forked"] = array
