@@ -195,6 +195,7 @@ if __name__ == "__main__":
         env.launch()
         print(env.execute(work, args=(Reading(1), Thing(5))))
         print(list(env.map(lambda n: shifted(n), [1, 2])))
+        print(env.execute(Thing(7).get))
 """
 
 
@@ -205,6 +206,7 @@ def test_a_script_sends_its_functions_and_those_of_files_beside_it(
     (tmp_path / "deferred.py").write_text("def two(): return 2\n")
     (tmp_path / "helpers.py").write_text(
         "import dataclasses\n@dataclasses.dataclass\nclass Thing:\n    n: int\n"
+        "    def get(self): return self.n\n"
         "def one(): return 1\ndef twice(x): return 2 * x\n"
     )
     done = subprocess.run(
@@ -216,4 +218,28 @@ def test_a_script_sends_its_functions_and_those_of_files_beside_it(
         timeout=60,
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines() == ["(Reading(value=205), Thing(n=5))", "[101, 102]"]
+    assert done.stdout.splitlines() == [
+        "(Reading(value=205), Thing(n=5))",
+        "[101, 102]",
+        "7",
+    ]
+
+
+def test_a_file_that_it_imports_is_loaded_again_when_it_changes(
+    env: Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "changing.py").write_text("def value(): return 1\n")
+    (tmp_path / "around.py").write_text(
+        "import changing\ndef make():\n    def f(): return changing.value()\n    return f\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    import around  # type: ignore[import-not-found]
+
+    try:
+        function = around.make()
+        assert env.execute(function) == 1
+        (tmp_path / "changing.py").write_text("def value(): return 2\n")
+        assert env.execute(function) == 2
+    finally:
+        for name in ("around", "changing"):
+            del sys.modules[name]
