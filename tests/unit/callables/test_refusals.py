@@ -98,7 +98,11 @@ def test_a_class_that_needs_variables_of_a_function_says_so() -> None:
         ("def f(x, /):\n    return x\n", 1, (3, 7)),
         ("def f(x):\n    return 1\\\n     + (lambda y, /: y)(x)\n", 2, (3, 7)),
         ("def f(x):\n    try:\n        pass\n    except* ValueError:\n        pass\n", 2, (3, 10)),
-        ("class C:\n  def f(self, x):\n    match x:\n      case 1: return 2\nf = C().f\n", 3, (3, 9)),
+        (
+            "class C:\n  def f(self, x):\n    match x:\n      case 1: return 2\nf = C().f\n",
+            3,
+            (3, 9),
+        ),
     ],
 )
 def test_newer_syntax_is_refused_with_its_line(
