@@ -19,6 +19,9 @@ from worker_entry.portable.dtypes import build_dtype, describe
 _EXPORTED = frozenset("biufc")
 #: Kinds of dtypes whose scalars Python has types for.
 _NATIVE = frozenset("biufc")
+#: What scalars of a kind are made of.
+_MADE_OF = {"b": (bool,), "i": (int,), "u": (int,), "f": (float,), "c": (complex,), "U": (str,),
+            "S": (bytes,)}  # fmt: skip
 #: Where classes of arrays are that add methods to an array, and nothing more. Attributes, asked
 #: for when needed: NumPy warns of some.
 _VIEWS = {"recarray": "recarray", "matrix": "matrix", "chararray": "char.chararray"}
@@ -75,9 +78,12 @@ def build_array(buffer: Any, code: Any, shape: Any, order: str) -> Any:
     dtype = build_dtype(code)
     if dtype.hasobject:
         raise ValueError("memory can't hold references to objects")
-    if not len(buffer) and dtype.itemsize:
+    if 0 in shape:
         return np.empty(shape, dtype, order)
-    return np.ndarray(shape, dtype, writeable(buffer), 0, None, order)
+    if not dtype.itemsize:
+        return np.ndarray(shape, dtype, b"", 0, None, order)
+    # Not by ndarray(), which takes a negative length for what it is.
+    return np.frombuffer(writeable(buffer), dtype).reshape(shape, order=order)
 
 
 def build_items(items: list[Any], code: Any, shape: Any, order: str) -> Any:
@@ -106,12 +112,11 @@ def reduce_scalar(protocol: int, value: Any) -> Any:
 
 def build_scalar(code: str, value: Any) -> Any:
     """Make a scalar of a value of Python."""
-    kind: Any = build_dtype(code).type
-    if not isinstance(value, (bool, int, float, complex, str, bytes)):
-        raise TypeError(f"a {kind.__name__} is not made of {type(value).__name__}")
-    if kind is np.bytes_ and type(value) is not bytes:
-        raise TypeError("bytes are not made of anything else")
-    return kind(value)
+    dtype = build_dtype(code)
+    made_of: Any = _MADE_OF.get(dtype.kind, ())
+    if type(value) not in made_of:
+        raise TypeError(f"a {dtype} is not made of {type(value).__name__}")
+    return dtype.type(value)
 
 
 def build_memory_scalar(code: Any, memory: bytes) -> Any:

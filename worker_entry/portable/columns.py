@@ -42,6 +42,8 @@ def _apart_masked(array: Any) -> Any:
 def _build_masked(name: str, data: Any, mask: Any) -> Any:
     if name not in ("IntegerArray", "FloatingArray", "BooleanArray"):
         raise ValueError(f"no masked array of pandas: {name!r}")
+    if data.shape != mask.shape:
+        raise ValueError("a mask of another shape")
     return getattr(pd.arrays, name)(data, mask)
 
 
@@ -68,8 +70,15 @@ def _apart_datetimes(array: Any) -> Any:
 def _build_datetimes(values: Any, zone: Any) -> Any:
     index = pd.DatetimeIndex(values)  # an older pandas makes nanoseconds of any unit
     if zone is not None:
-        index = index.tz_localize("UTC").tz_convert(zone)
+        index = index.tz_localize("UTC").tz_convert(check_zone(zone))
     return index.array
+
+
+def check_zone(zone: Any) -> Any:
+    """Refuse a text that names a file, not a zone."""
+    if isinstance(zone, str) and (zone.startswith("dateutil") or zone.startswith(("/", "."))):
+        raise ValueError(f"no time zone: {zone!r}")
+    return zone
 
 
 def describe_zone(zone: Any) -> Any:
@@ -153,11 +162,15 @@ def _apart_sparse(array: Any) -> Any:
 
 
 def _build_sparse(values: Any, places: Any, length: int, filler: Any) -> Any:
-    dense = np.full(length, filler, values.dtype)
-    dense[places] = values
-    return pd.arrays.SparseArray(
-        dense, fill_value=filler, dtype=pd.SparseDtype(dense.dtype, filler)
-    )
+    # Both check the places; by way of a dense array, a long one would not fit into memory.
+    cls, places = pd.arrays.SparseArray, np.asarray(places, np.int32)
+    dtype = pd.SparseDtype(values.dtype, filler)
+    if hasattr(cls, "from_indices"):  # since pandas 3.1
+        return cls.from_indices(values, places, length, filler, dtype=dtype)
+    from pandas._libs.sparse import IntIndex
+
+    index = IntIndex(length, places)
+    return cls(values, sparse_index=index, fill_value=filler, dtype=dtype)
 
 
 def _apart_arrow(array: Any) -> Any:

@@ -30,6 +30,8 @@ def build_series(values: Any, index: Any, name: Any, extras: Any) -> Any:
 
 
 def _series(values: Any, index: Any, chosen: bool, name: Any = None) -> Any:
+    if len(values) != len(index):  # one value would be repeated, as often as an index claims
+        raise ValueError(f"{len(values)} values for an index of {len(index)}")
     is_object = isinstance(values, np.ndarray) and values.dtype == object
     dtype = dtype_of_objects(values, chosen) if is_object else None
     return pd.Series(values, index=index, name=name, dtype=dtype, copy=False)
@@ -68,7 +70,10 @@ def _parts(frame: Any, dtypes: list[Any]) -> list[tuple[Any, Any]]:
 def build_frame(parts: Any, index: Any, columns: Any, extras: Any) -> Any:
     """Make a frame."""
     if len(parts) == 1 and parts[0][0] is None:
-        frame = pd.DataFrame(parts[0][1], index=index, columns=columns, copy=False)
+        values = parts[0][1]
+        if np.shape(values) != (len(index), len(columns)):
+            raise ValueError("values of another shape than the frame")
+        frame = pd.DataFrame(values, index=index, columns=columns, copy=False)
         return _extend(frame, extras)
     found: dict[int, Any] = {}
     for place, values in parts:

@@ -14,6 +14,10 @@ _MODES = {"1": 1, "L": 8, "P": 8, "LA": 16, "PA": 16, "La": 16, "RGB": 24, "YCbC
           "I;16L": 16, "I;16B": 16, "I;16N": 16}  # fmt: skip
 
 
+#: Rows or columns of an image without pixels, at most.
+MAX_EMPTY = 65535
+
+
 def reduce_image(protocol: int, image: Any) -> Any:
     """Take an image apart; of a file that it was opened from, only the pixels and `info` stay."""
     image.load()  # a file that was opened is read now, and a palette that was set is there
@@ -33,6 +37,10 @@ def build_image(mode: str, size: Any, pixels: Any, palette: Any, info: Any) -> A
     # Before any memory is reserved: the size is a mere claim.
     if len(memoryview(pixels)) != height * ((width * _MODES[mode] + 7) // 8):
         raise ValueError(f"an image of mode {mode} and size {size} has other pixels")
+    if (
+        not (width and height) and width + height > MAX_EMPTY
+    ):  # rows cost, even if nothing is in them
+        raise ValueError(f"an image of size {size}")
     image = Image.new(mode, (width, height))
     if len(memoryview(pixels)):
         image.frombytes(bytes(pixels))

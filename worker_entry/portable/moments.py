@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from worker_entry.portable.columns import build_string, describe_string, describe_zone
+from worker_entry.portable.columns import (
+    build_string,
+    check_zone,
+    describe_string,
+    describe_zone,
+)
 
 
 def reduce_timestamp(protocol: int, value: Any) -> Any:
@@ -19,7 +25,7 @@ def reduce_timestamp(protocol: int, value: Any) -> Any:
 def build_timestamp(moment: Any, zone: Any) -> Any:
     """Make a `Timestamp` of a moment in UTC, or of no zone."""
     made = pd.Timestamp(moment)
-    return made if zone is None else made.tz_localize("UTC").tz_convert(zone)
+    return made if zone is None else made.tz_localize("UTC").tz_convert(check_zone(zone))
 
 
 def reduce_timedelta(protocol: int, value: Any) -> Any:
@@ -86,7 +92,7 @@ def build_pandas_dtype(kind: str, *parts: Any) -> Any:
 
 def _build_datetime(unit: str, zone: Any) -> Any:
     try:
-        return pd.DatetimeTZDtype(unit, zone)
+        return pd.DatetimeTZDtype(unit, check_zone(zone))
     except ValueError:  # pandas 1 has nanoseconds only
         return pd.DatetimeTZDtype("ns", zone)
 
@@ -96,11 +102,19 @@ def _build_string(storage: str | None, missing: str) -> Any:
     return np.dtype(object) if dtype is object else dtype
 
 
+def _build_named(name: str) -> Any:
+    # Not any text: what some of them name, pandas looks for in other packages.
+    if not _NAMED.fullmatch(name):
+        raise ValueError(f"no dtype of pandas: {name!r}")
+    return pd.api.types.pandas_dtype(name)
+
+
+_NAMED = re.compile(r"U?Int(8|16|32|64)|Float(32|64)|boolean|period\[[\w-]{1,30}\]")
 _DTYPES: dict[str, Any] = {
     "category": pd.CategoricalDtype,
     "datetime": _build_datetime,
     "interval": pd.IntervalDtype,
     "string": _build_string,
     "sparse": pd.SparseDtype,
-    "named": pd.api.types.pandas_dtype,
+    "named": _build_named,
 }

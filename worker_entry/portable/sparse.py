@@ -9,6 +9,8 @@ import scipy.sparse as sp
 _COMPRESSED = ("csr", "csc", "bsr")
 #: Forms that are built by hand, item by item: sent as coordinates, and made such again.
 _BUILT = ("dok", "lil")
+#: Rows of a list of lists at most.
+MAX_ROWS = 10**7
 
 
 def reduce_sparse(protocol: int, matrix: Any) -> Any:
@@ -30,6 +32,8 @@ def build_sparse(form: str, kind: str, parts: Any, shape: Any) -> Any:
         raise ValueError(f"no sparse matrix: {form}_{kind}")
     through = "coo" if form in _BUILT else form
     cls = getattr(sp, f"{through}_{kind}", None)
+    if form == "lil" and shape[0] > MAX_ROWS:  # each costs a list, whatever is in it
+        raise ValueError(f"a lil_{kind} of {shape[0]} rows")
     if cls is None:
         raise TypeError(f"this SciPy has no sparse {form}_array: pass a {form}_matrix")
     made = cls(tuple(parts), shape=tuple(shape))

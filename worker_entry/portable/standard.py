@@ -89,7 +89,7 @@ def reduce_pattern(protocol: int, pattern: Any) -> Any:
 
 def build_pattern(pattern: Any, flags: int) -> Any:
     """Compile a regular expression."""
-    return re.compile(pattern, flags)
+    return re.compile(pattern, flags & ~re.DEBUG)
 
 
 def reduce_default_dict(protocol: int, value: Any) -> Any:

@@ -36,7 +36,7 @@ def reduce_tensor(protocol: int, tensor: Any) -> Any:
 def build_tensor(name: str, array: Any, requires_grad: bool, is_parameter: bool) -> Any:
     """Make a tensor, a view of the memory that arrived."""
     dtype = build_dtype(name)
-    tensor = torch.from_numpy(array.view(array.dtype.newbyteorder("=")))
+    tensor = torch.from_numpy(array)
     if name in _THROUGH:
         tensor = tensor.view(dtype)
     if tensor.dtype != dtype:

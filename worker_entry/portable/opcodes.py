@@ -1,0 +1,140 @@
+"""The pickles that hold data: which opcodes they may have, checked before one of them is executed.
+
+Restricting what names a pickle may look up is not enough. BUILD sets attributes of whatever is on
+the stack, of functions and classes too; the extension registry hands out objects that were looked
+up before; PUT reserves as much memory as its number says; a length that no bytes follow does the
+same. None of it occurs in pickles of data that `pickling` writes. What may occur is listed here:
+constants, containers, memo, REDUCE on names that an unpickler allows, buffers.
+
+A pass over the bytes costs little, because regular expressions skip whatever has a fixed size.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from typing import Any
+
+#: How deep tuples may be nested: C computes their hashes by recursion, without a look at its stack.
+MAX_DEPTH = 500
+#: Opcodes that make tuples, up to which nobody needs to look how deep these are nested.
+_FEW = 400
+
+
+class OpcodeError(Exception):
+    """The bytes are no pickle, or one that does more than hold data."""
+
+
+_FIXED = re.compile(
+    rb"(?:[N\x88\x89\]ae)\x85\x86\x87t(}su\x8f\x90\x9101\x94\x93R\x97\x98]"
+    rb"|[\x80Kh].|M..|[Jj]....|[G\x95]........){0,5000}",
+    re.DOTALL,
+)
+_STOP = ord(".")
+#: Opcodes that a length precedes their bytes, and the size of this length.
+_LENGTHS = {
+    ord(code): width
+    for codes, width in (("\x8a\x8cC", 1), ("\x8bXB", 4), ("\x8d\x8e\x96", 8))
+    for code in codes
+}
+
+
+def check(pickle: bytes) -> None:
+    """Look at every opcode.
+
+    Raises:
+        OpcodeError: One of them is not for data, or is cut off, or tuples are nested too deep.
+    """
+    place, size = 0, len(pickle)
+    while True:
+        found = _FIXED.match(pickle, place)
+        start, place = place, found.end() if found else place
+        code = pickle[place] if place < size else None
+        if code == _STOP:
+            break
+        if code in _LENGTHS:
+            place = _after_bytes(pickle, place, _LENGTHS[code])
+        elif code is None:
+            raise OpcodeError("it ends too early")
+        elif place == start:
+            raise OpcodeError(f"the opcode {bytes((code,))!r} is not one of data")
+    if sum(map(pickle.count, (b"\x85", b"\x86", b"\x87", b"t"))) > _FEW:
+        _check_depth(pickle)
+
+
+def _after_bytes(pickle: bytes, place: int, width: int) -> int:
+    start = place + 1 + width
+    end = start + int.from_bytes(pickle[place + 1 : start], "little")
+    if end >= len(pickle):
+        raise OpcodeError("it ends too early")
+    return end
+
+
+# What each opcode does to the stack, for the depth of its tuples: how many it takes, whether it
+# takes all down to the mark, and what it leaves.
+_TAKES = {"\x85": 1, "\x86": 2, "\x87": 3, "a": 1, "s": 2, "0": 1, "\x93": 2, "R": 2}
+_TO_MARK = frozenset("teu\x90\x911")
+_LEAVES_NOTHING = frozenset("asu\x90e01")
+_NEITHER = frozenset("\x80\x95\x98")
+_ARGUMENTS = {"\x80": 1, "K": 1, "h": 1, "M": 2, "J": 4, "j": 4, "G": 8, "\x95": 8}
+
+
+def _check_depth(pickle: bytes) -> None:
+    """Follow the stack, each value on it being the depth of its tuples."""
+    depths = _Depths()
+    place = 0
+    try:
+        while pickle[place] != _STOP:
+            code, width = chr(pickle[place]), _LENGTHS.get(pickle[place])
+            if width is not None:
+                depths.stack.append(0)
+                place = _after_bytes(pickle, place, width)
+            else:
+                size = _ARGUMENTS.get(code, 0)
+                depths.execute(code, pickle[place + 1 : place + 1 + size])
+                place += 1 + size
+    except (IndexError, struct.error):
+        raise OpcodeError("its stack is empty where something is taken from it") from None
+
+
+class _Depths:
+    def __init__(self) -> None:
+        self.stack: list[int] = []
+        self._marks: list[int] = []
+        self._memo: list[int] = []
+
+    def execute(self, code: str, argument: bytes) -> None:
+        if code == "(":
+            self._marks.append(len(self.stack))
+        elif code == "\x94":
+            self._memo.append(self.stack[-1])
+        elif code in "hj":
+            self.stack.append(self._memo[int.from_bytes(argument, "little")])
+        elif code not in _NEITHER:
+            self._move(code)
+
+    def _move(self, code: str) -> None:
+        if code == "0" and self._marks and self._marks[-1] == len(self.stack):
+            self._marks.pop()
+            return
+        taken = self._take(code)
+        if code in _LEAVES_NOTHING:
+            return
+        deepest = max(taken, default=0)
+        if code in "\x85\x86\x87t":
+            deepest += 1
+            if deepest > MAX_DEPTH:
+                raise OpcodeError(f"tuples are nested more than {MAX_DEPTH} deep")
+        elif code != "R":
+            deepest = 0
+        self.stack.append(deepest)
+
+    def _take(self, code: str) -> Any:
+        count = _TAKES.get(code, 0)
+        if code in _TO_MARK:
+            count = len(self.stack) - self._marks.pop()
+        if count > len(self.stack):
+            raise IndexError
+        taken = self.stack[len(self.stack) - count :]
+        del self.stack[len(self.stack) - count :]
+        return taken
