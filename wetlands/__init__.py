@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from wetlands.environment import Environment
     from wetlands.environment_manager import EnvironmentManager
+    from wetlands.portable import register_portable
     from wetlands.task import Task, TaskEvent, TaskEventType, TaskStatus
 
 __version__ = "0.1.0"
@@ -32,6 +33,7 @@ __all__ = [
     "TaskEventType",
     "TaskStatus",
     "__version__",
+    "register_portable",
 ]
 
 _HOME = {
@@ -41,6 +43,7 @@ _HOME = {
     "TaskEvent": "wetlands.task",
     "TaskEventType": "wetlands.task",
     "TaskStatus": "wetlands.task",
+    "register_portable": "wetlands.portable",
 }
 
 

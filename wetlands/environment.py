@@ -113,6 +113,7 @@ class Environment:
         worker_timeout: float | None = None,
         startup_timeout: float = 60.0,
         max_shared_memory: int | None = None,
+        trust: str = "full",
     ) -> None:
         """Start the workers, in parallel, and wait until all are ready.
 
@@ -133,6 +134,10 @@ class Environment:
                 `empty` and `share` included. When they are in use, submitting waits for tasks to
                 give some back, if any has some; otherwise arrays go through temporary files, or
                 through the socket. None: half of what is free in ``/dev/shm``.
+            trust: What workers may make the host do. ``"full"``: results and outputs are unpickled
+                as they come, which runs whatever code they name. ``"data"``: nothing but data is
+                rebuilt, so that a hostile environment can't run code in the host; see
+                ``docs/values.md``. A result that is more than data fails its task.
 
         Raises:
             ConfigurationError: An option can't be right.
@@ -150,12 +155,15 @@ class Environment:
             startup_timeout=positive("startup_timeout", startup_timeout),
             worker_timeout=positive("worker_timeout", worker_timeout),
         )
+        if trust not in ("full", "data"):
+            raise ConfigurationError(f"trust must be 'full' or 'data', not {trust!r}")
         ceiling = byte_count("max_shared_memory", max_shared_memory)
         commands = activation.for_this_system(additional_activate_commands)
         with self._launching:
             if self._pool is None:
                 plan = make_plan(self._prefix, self._registry, size, worker_env, commands)
-                self._launch(Pool(replace(plan, max_shared_memory=ceiling), config), size)
+                plan = replace(plan, max_shared_memory=ceiling, trust=trust)
+                self._launch(Pool(plan, config), size)
 
     def exit(self, grace: float = EXIT_GRACE) -> None:
         """End the workers; return when none is left, in bounded time. Never fails a second time.

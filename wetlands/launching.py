@@ -9,6 +9,7 @@ from typing import Any
 from wetlands import activation
 from wetlands.environments.registry import Prefix, Registry
 from wetlands.errors import ConfigurationError
+from wetlands.portable import told
 from wetlands.runtime.launcher import WorkerPlan, base_environ, same_minor
 
 #: Returns environment variables for a worker's number.
@@ -50,6 +51,7 @@ def make_plan(
         pickle_protocol=min(pickle.HIGHEST_PROTOCOL, python.pickle_protocol),
         by_value=python.implementation == "CPython" and same_minor(python.version),
         lease=registry.lease(prefix.name) if prefix.managed else None,
+        portable=tuple(told()),
     )
 
 

@@ -45,6 +45,7 @@ from worker_entry.connection import TaskSocket, connect, give_up, receive, undis
 from worker_entry.control import Control, tie_to_host
 from worker_entry.handle import RemoteTaskHandle
 from worker_entry.modules import Modules, TargetError, find_function, list_functions
+from worker_entry.portable import registry
 from worker_entry.rebuild import Bundles, hide_spaces
 from worker_entry.segment_carrier import WorkerCarrier
 from worker_entry.streams import Streams
@@ -304,6 +305,8 @@ def serve(config: dict[str, Any]) -> None:
     tasks = TaskSocket(connect(context, config, config["task_identity"]))
     segments = config.get("segments")
     carrier = WorkerCarrier(segments) if segments else None
+    for names in config.get("portable", ()):
+        registry.add(registry.Registration(*names))
     codec = Codec(config["pickle_protocol"], config["by_value"], carrier)
     worker = Worker(tasks, codec, config["started_file"])
     Control(control, config["lifeline"], worker.interrupt).start()

@@ -24,6 +24,7 @@ def test_the_package_offers_its_names() -> None:
         "TaskEventType",
         "TaskStatus",
         "__version__",
+        "register_portable",
     ]
     for name in wetlands.__all__:
         assert getattr(wetlands, name) is not None

@@ -53,6 +53,9 @@ class WorkerPlan:
         lease: What keeps the environment from being changed. Workers inherit it, so that it
             holds as long as one of them lives, their host gone or not.
         max_shared_memory: Bytes that segments may take in memory; None: half of what is free.
+        trust: "full", or "data" where nothing but data may come from the workers.
+        portable: Types that users registered: names of the type, of what takes its values apart
+            and of what rebuilds them.
     """
 
     environment: str
@@ -63,6 +66,8 @@ class WorkerPlan:
     by_value: bool
     lease: Lease | None = None
     max_shared_memory: int | None = None
+    trust: str = "full"
+    portable: tuple[tuple[str, str, str], ...] = ()
 
     @property
     def inherit(self) -> tuple[int, ...]:
@@ -113,6 +118,7 @@ def start_worker(
         "sidecar": str(plan.sidecar) if plan.sidecar else "",
         "pickle_protocol": plan.pickle_protocol,
         "by_value": plan.by_value,
+        "portable": plan.portable,
         "cloudpickle": _cloudpickle_folder() if plan.by_value else "",
         "pythonpath": [part for part in environ.get("PYTHONPATH", "").split(os.pathsep) if part],
     }

@@ -39,7 +39,12 @@ class Pool:
         self._numbers = itertools.count(1)
         self._releasing = threading.Lock()
         self._host = host_module.acquire(self)
-        self.codec = Codec(plan.pickle_protocol, plan.by_value, self._make_carrier(plan, config))
+        self.codec = Codec(
+            plan.pickle_protocol,
+            plan.by_value,
+            self._make_carrier(plan, config),
+            data_only=plan.trust == "data",
+        )
         self._driver = Driver(self._host, plan, config, self.codec)
 
     def open(self) -> None:

@@ -166,7 +166,7 @@ def _build_sparse(values: Any, places: Any, length: int, filler: Any) -> Any:
     cls, places = pd.arrays.SparseArray, np.asarray(places, np.int32)
     dtype = pd.SparseDtype(values.dtype, filler)
     if hasattr(cls, "from_indices"):  # since pandas 3.1
-        return cls.from_indices(values, places, length, filler, dtype=dtype)
+        return cls.from_indices(values, places, length, filler)
     from pandas._libs.sparse import IntIndex
 
     index = IntIndex(length, places)
