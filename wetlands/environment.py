@@ -7,6 +7,7 @@ import os
 import subprocess
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import CancelledError
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -32,7 +33,7 @@ from wetlands.target import (
     find_script,
     find_target,
 )
-from wetlands.task import Task
+from wetlands.task import Task, TaskStatus
 from worker_entry.codec import carried, type_name
 
 # Sockets, processes and what goes with them are imported by the first launch(): a program that
@@ -69,7 +70,7 @@ class Environment:
         self._closing: Pool | None = None
         self._was_launched = False
         self._max_workers = 0
-        self._targets: dict[tuple[str, str | None, str], Target] = {}
+        self._targets: dict[tuple[str, str], Target] = {}
 
     def __repr__(self) -> str:
         workers = f", {self.worker_count} workers" if self.launched() else ""
@@ -494,20 +495,19 @@ class Environment:
     def _find(self, pool: Pool, target: TargetLike, function: str | None) -> Target:
         """Find the target; the last ones that were given as strings are remembered."""
         if not isinstance(target, str) or not isinstance(function, str):
-            return find_target(
-                target, function, pool.codec, self._place(), self.interpreter.version
-            )
-        # A relative path means another file once the host has changed its folder.
-        key = (target, function, "" if os.path.isabs(target) else os.getcwd())
-        found = self._targets.get(key)
+            return self._look_for(pool, target, function)
+        found = self._targets.get((target, function))
         if found is None:
-            found = find_target(
-                target, function, pool.codec, self._place(), self.interpreter.version
-            )
-            if len(self._targets) >= TARGETS:
-                self._targets.clear()
-            self._targets[key] = found
+            found = self._look_for(pool, target, function)
+            if os.path.isabs(target):  # others mean another file once the host changes its folder
+                if len(self._targets) >= TARGETS:
+                    self._targets.clear()
+                self._targets[target, function] = found
         return found
+
+    def _look_for(self, pool: Pool, target: TargetLike, function: str | None) -> Target:
+        version = self.interpreter.version
+        return find_target(target, function, pool.codec, self._place(), version)
 
     def _submit(
         self, pool: Pool, target: Target, arguments: Sequence[Any], timeout: float, start: bool
@@ -541,7 +541,9 @@ class Environment:
 
 def _result(task: Task[Any]) -> Any:
     try:
-        return task.future.result()
+        if task.wait_for().status is TaskStatus.CANCELED:
+            raise CancelledError(f"{task!r} was canceled")
+        return task._value()
     except BaseException:  # KeyboardInterrupt while waiting: nobody will want the result
         task.cancel()
         raise

@@ -11,6 +11,9 @@ import concurrent.futures
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
+from wetlands.errors import ExecutionException
+from wetlands.task_event import TaskStatus
+
 if TYPE_CHECKING:
     from wetlands.task import Task
 
@@ -53,19 +56,22 @@ class TaskFuture(concurrent.futures.Future[T]):
     def _wait(self, timeout: float | None) -> BaseException | None:
         # Not with the base class's condition: Ctrl-C can leave that locked, and then the thread
         # that serves all pools would wait for it to set the outcome. A latch wakes faster, too.
-        if not self._task._ended.is_set():
-            self._task._driver.check_process()  # in a forked child, the end will never come
-            if not self._task._ended.wait(timeout):
-                raise concurrent.futures.TimeoutError
+        if not self._task._wait(timeout):
+            raise concurrent.futures.TimeoutError
         return super().exception()
 
     # -- for the task -----------------------------------------------------------------------------
 
-    def _end_canceled(self) -> None:
-        # Throughout the task's life the base class believes it pending, hence it lets itself be
-        # canceled; the second call tells those who wait() on several futures.
-        super().cancel()
-        self.set_running_or_notify_cancel()
+    def _settle(self, status: TaskStatus, error: ExecutionException | None) -> None:
+        if status is TaskStatus.CANCELED:
+            # Throughout the task's life the base class believes it pending, hence it lets itself
+            # be canceled; the second call tells those who wait() on several futures.
+            super().cancel()
+            self.set_running_or_notify_cancel()
+        elif error is not None:
+            self.set_exception(error)
+        else:
+            self.set_result(None)  # type: ignore[arg-type]  # asked for with Task._value()
 
     def _invoke_callbacks(self) -> None:
         # A hook of the base class, the same since it was written: called once, when the outcome

@@ -2,8 +2,8 @@
 
 `threading.Event` has one lock for all. Ctrl-C can leave it locked for good, between taking it and
 entering the block that would give it back, and then whoever sets the event waits forever: here
-that is the thread that serves all pools. A latch has a lock for each who waits, and setting it
-waits for nobody.
+that is whoever serves all pools. A latch has a lock for each who waits, and setting it waits for
+nobody.
 """
 
 from __future__ import annotations
@@ -11,6 +11,14 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections import deque
+from typing import Protocol
+
+
+class Waiter(Protocol):
+    """Who waits in a way of his own, not in `Latch.wait`."""
+
+    def release(self) -> None:
+        """Wake him; must not wait, and may be called once too often."""
 
 
 class Latch:
@@ -20,7 +28,7 @@ class Latch:
 
     def __init__(self) -> None:
         self._set = False
-        self._waiters: deque[threading.Lock] = deque()
+        self._waiters: deque[Waiter] = deque()
 
     def is_set(self) -> bool:
         """Whether it was set."""
@@ -33,18 +41,26 @@ class Latch:
             with contextlib.suppress(IndexError):  # another thread sets it as well
                 self._waiters.popleft().release()
 
+    def add(self, waiter: Waiter) -> None:
+        """Have somebody woken; who then must ask whether it was set before."""
+        self._waiters.append(waiter)
+
+    def discard(self, waiter: Waiter) -> None:
+        """Forget somebody who does not wait any more."""
+        with contextlib.suppress(ValueError):
+            self._waiters.remove(waiter)
+
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until it is set, ``timeout`` seconds at most; say whether it is."""
         if self._set:
             return True
         waiter = threading.Lock()
         waiter.acquire()
-        self._waiters.append(waiter)
+        self.add(waiter)
         try:
             if not self._set:  # it may have been, before the waiter was there to be found
                 limit = -1 if timeout is None else min(max(0.0, timeout), threading.TIMEOUT_MAX)
                 waiter.acquire(timeout=limit)
         finally:
-            with contextlib.suppress(ValueError):
-                self._waiters.remove(waiter)
+            self.discard(waiter)
         return self._set

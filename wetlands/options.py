@@ -37,6 +37,8 @@ def positive(name: str, value: float | None) -> float:
     Raises:
         ConfigurationError: It is no number, or not more than 0.
     """
+    if value is None:
+        return math.inf
     found = seconds(name, value)
     if found == 0:
         raise ConfigurationError(f"{name} must be more than 0 seconds, or None")

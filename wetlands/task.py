@@ -128,13 +128,13 @@ class Task(TaskState[T]):
         """
         with self._lock:
             outputs = dict(self._outputs)
-        # Not under the lock: the loop thread needs it, and this runs code of the user.
+        # Not under the lock: the loop needs it, and this runs code of the user.
         return {key: output.value() for key, output in outputs.items()}
 
     @property
     def future(self) -> concurrent.futures.Future[T]:
         """The task as a standard future, for `concurrent.futures.wait()` and its like."""
-        return self._future
+        return self._get_future()
 
     @property
     def worker(self) -> TaskWorker | None:
@@ -194,13 +194,8 @@ class Task(TaskState[T]):
             TimeoutError: It has not ended in time; it is not canceled by that.
         """
         begin = time.monotonic()
-        try:
-            self._future._wait(timeout)
-        except concurrent.futures.CancelledError:
-            pass
-        except concurrent.futures.TimeoutError:
-            # Two classes before Python 3.11; callers are promised the built-in one.
-            raise TimeoutError(f"{self!r} did not finish within {timeout:g} s") from None
+        if not self._wait(timeout):
+            raise TimeoutError(f"{self!r} did not finish within {timeout:g} s")
         if self._told is not None and not self._driver.on_delivery_thread():
             left = LISTENER_GRACE if timeout is None else timeout - (time.monotonic() - begin)
             self._told.wait(max(0.0, min(left, LISTENER_GRACE)))

@@ -27,7 +27,10 @@ class TaskStatus(enum.Enum):
 
     def is_finished(self) -> bool:
         """Whether the status is final."""
-        return self not in (TaskStatus.PENDING, TaskStatus.RUNNING)
+        return self not in _UNFINISHED
+
+
+_UNFINISHED = (TaskStatus.PENDING, TaskStatus.RUNNING)
 
 
 class TaskEventType(enum.Enum):

@@ -1,6 +1,6 @@
 """The state of a task, and how its pool moves it along.
 
-The pool's loop thread is the only one that calls `_start`, `_update`, `_set_output` and `_finish`
+Only passes of the loop, one at a time, call `_start`, `_update`, `_set_output` and `_finish`
 while the pool lives. Two rules are kept here:
 
 -   The outcome arrives as bytes and is rebuilt by the first thread that asks for it, never by the
@@ -53,8 +53,19 @@ class TaskDriver(Protocol):
     def cancel_task(self, task: Task[Any], force_after: float) -> None:
         """Cancel a task that is not running before returning, ask a running one to stop."""
 
-    def check_process(self) -> None:
-        """Raise in a process that has no part in the pool."""
+    def wait_for_end(self, latch: Latch, timeout: float | None) -> bool:
+        """Wait until the latch is set, ``timeout`` seconds at most; say whether it is.
+
+        Raises:
+            ForkedError: This process has no part in the pool: the end would never come.
+        """
+
+    def expect_end(self) -> None:
+        """Be told that somebody waits for the end in a way of his own.
+
+        Raises:
+            ForkedError: As above.
+        """
 
     def deliver(self, call: Callable[[], None]) -> None:
         """Run code of the user on the delivery thread."""
@@ -112,23 +123,8 @@ class TaskState(Generic[T]):
         self._started: float | None = None
         self._finished: float | None = None
         self._ended = Latch()
-        self._pending: TaskFuture[T] | None = TaskFuture(self._public, driver.deliver)
-        self._settled: Callable[[], TaskFuture[T] | None] = lambda: None
-
-    @property
-    def _future(self) -> TaskFuture[T]:
-        """The future. Once the task has ended it is not kept: it refers to the task, and a cycle
-        would keep a large result until the garbage collector comes by.
-        """
-        future = self._pending or self._settled()
-        if future is None:
-            with self._lock:
-                future = self._settled()
-                if future is None:
-                    future = TaskFuture(self._public, self._driver.deliver)
-                    self._settle(future)
-                    self._settled = weakref.ref(future)
-        return future
+        self._future: TaskFuture[T] | None = None  #: made when somebody asks for it
+        self._past_future: Callable[[], TaskFuture[T] | None] = lambda: None
 
     @property
     def _public(self) -> Task[T]:
@@ -194,26 +190,16 @@ class TaskState(Generic[T]):
             if listeners:
                 self._told = Latch()
             self._status = status  # last: from here on, everything above is read without a lock
-        future, self._pending = self._let_go_of_future(), None
-        self._settle(future)
+            future, self._future = self._future, None
+            if future is not None:
+                self._past_future = weakref.ref(future)
+        if future is not None:
+            future._settle(status, error)
         self._ended.set()
         for wake in wakers:
             wake()
         if listeners:
             self._driver.deliver(lambda: self._tell_the_end(listeners))
-
-    def _let_go_of_future(self) -> TaskFuture[T]:
-        future = self._future
-        self._settled = weakref.ref(future)
-        return future
-
-    def _settle(self, future: TaskFuture[T]) -> None:
-        if self._status is TaskStatus.CANCELED:
-            future._end_canceled()
-        elif self._exception is not None:
-            future.set_exception(self._exception)
-        else:
-            future.set_result(None)  # type: ignore[arg-type]  # asked for with _value()
 
     def _emit(self, kind: TaskEventType) -> None:
         if not self._listeners:
@@ -242,9 +228,28 @@ class TaskState(Generic[T]):
         assert self._told is not None
         self._told.set()
 
+    def _wait(self, timeout: float | None) -> bool:
+        """Wait for the end, ``timeout`` seconds at most; say whether it came."""
+        return self._ended.is_set() or self._driver.wait_for_end(self._ended, timeout)
+
+    def _get_future(self) -> TaskFuture[T]:
+        """Return the future. Once the task has ended it is not kept: it refers to the task, and a
+        cycle would keep a large result until the garbage collector comes by.
+        """
+        with self._lock:
+            future = self._future or self._past_future()
+            if future is None:
+                future = TaskFuture(self._public, self._driver.deliver)
+                if self._status.is_finished():
+                    future._settle(self._status, self._exception)
+                    self._past_future = weakref.ref(future)
+                else:
+                    self._future = future
+            return future
+
     def _when_ended(self, wake: Callable[[], None]) -> None:
-        """Call ``wake`` at the end, on the loop thread: it must be quick and may not raise."""
-        self._driver.check_process()
+        """Call ``wake`` at the end, in a pass of the loop: it must be quick and may not raise."""
+        self._driver.expect_end()
         with self._lock:
             if not self._status.is_finished():
                 self._wakers.append(wake)

@@ -63,7 +63,10 @@ class TaskSocket:
     def __init__(self, socket: Any) -> None:
         self._socket = socket
         self._readable = [(socket, zmq.POLLIN)]
+        # The methods of the C level: those of Python take as long as sending does.
         self._send_frame = partial(zmq.backend.Socket.send, socket)
+        self._receive_frame = partial(zmq.backend.Socket.recv, socket)
+        self._more = partial(zmq.backend.Socket.get, socket, int(zmq.RCVMORE))
         self._waiting: deque[list[bytes]] = deque()
         self._sending = False
         self._cut = False  # whether the last message may have been left unfinished
@@ -106,9 +109,9 @@ class TaskSocket:
         then, this process ends, and the host gives the task to another: none is lost.
         """
         undisturbed(self._wait)
-        frames = [self._socket.recv()]
-        while self._socket.getsockopt(zmq.RCVMORE):
-            frames.append(self._socket.recv())
+        frames = [self._receive_frame()]
+        while self._more():
+            frames.append(self._receive_frame())
         return _decode(frames)
 
     def _wait(self) -> None:

@@ -37,18 +37,24 @@ class RemoteTaskHandle:
         # finalizer may report something while this thread is doing so.
         self._lock = threading.RLock()
         self._open = True
-        self._cancel_requested = threading.Event()
+        self._cancel_requested = False
+        # Made by the first who waits: most tasks never do.
+        self._cancel_event: threading.Event | None = None
         self._acknowledged = False
         self._pid = os.getpid()
 
     @property
     def cancel_requested(self) -> bool:
         """Whether the host asked for the task to stop."""
-        return self._cancel_requested.is_set()
+        return self._cancel_requested
 
     def wait_for_cancel(self, timeout: float | None = None) -> bool:
         """Wait up to ``timeout`` seconds for a request to stop; say whether there is one."""
-        return self._cancel_requested.wait(timeout)
+        with self._lock:
+            self._cancel_event = self._cancel_event or threading.Event()
+        if self._cancel_requested:  # it may have been, just before there was an event to set
+            self._cancel_event.set()
+        return self._cancel_event.wait(timeout)
 
     def cancel(self) -> None:
         """Acknowledge the cancellation: when the function ends, the task is CANCELED.
@@ -116,7 +122,9 @@ class RemoteTaskHandle:
     # -- for the worker ---------------------------------------------------------------------------
 
     def _request_cancel(self) -> None:
-        self._cancel_requested.set()
+        self._cancel_requested = True
+        if self._cancel_event is not None:
+            self._cancel_event.set()
 
     def _close(self) -> None:
         with self._lock:

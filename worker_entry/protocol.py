@@ -1,4 +1,4 @@
-"""The wire between host and worker: this docstring is its specification, version 2.
+"""The wire between host and worker: this docstring is its specification, version 3.
 
 A message is a list of frames::
 
@@ -12,6 +12,11 @@ A message is a list of frames::
     payload  opaque frames; only kinds that carry values have them, and the last one is never
              empty. Nothing in this file looks inside, and nothing of them is unpickled before the
              peer has proved its token
+
+A small message of several frames travels as one, a *bundle*, because a frame costs as much as
+some kilobytes::
+
+    zero byte, number of frames (u8), their lengths (u32 each), the frames
 
 An empty last frame makes a message void, whatever is before it: a sender that was interrupted
 between two frames can neither take back what it said nor know how far it got, and so ends it.
@@ -34,11 +39,16 @@ import struct
 from typing import Any, NamedTuple, Sequence, Tuple, Union
 
 #: Raised with every change of what is on the wire.
-VERSION = 2
+VERSION = 3
 #: Limit of the JSON header in bytes: texts are cut by their senders below it.
 MAX_HEADER = 4 * 1024 * 1024
 
+#: The largest bundle, in bytes of its frames.
+MAX_BUNDLE = 16 * 1024
+
 _HEAD = struct.Struct("!cQI")
+# The beginnings of bundles, by the number of their frames; most have two or three.
+_BUNDLES = [struct.Struct(f"!BB{count}I") for count in range(16)]
 # Made here and now: a task may replace functions of the json module in the process we share.
 _write_json = json.JSONEncoder(separators=(",", ":")).encode
 _read_json = json.JSONDecoder().decode
@@ -240,6 +250,27 @@ def encode(message: Message) -> list[bytes]:
         frames.extend(values[-1])
         if not len(frames[-1]):
             raise LocalProtocolError(f"can't send {cls.__name__}: its last frame is empty")
+    return _bundle(frames) if len(frames) > 1 else frames
+
+
+def _bundle(frames: list[bytes]) -> list[bytes]:
+    count, lengths = len(frames), list(map(len, frames))
+    if count >= len(_BUNDLES) or sum(lengths) > MAX_BUNDLE:
+        return frames
+    return [b"".join([_BUNDLES[count].pack(0, count, *lengths), *frames])]
+
+
+def _unbundle(bundle: bytes) -> list[bytes]:
+    count = bundle[1] if len(bundle) > 1 else 0
+    if not 0 < count < len(_BUNDLES) or len(bundle) < _BUNDLES[count].size:
+        raise RemoteProtocolError("a bundle without its beginning")
+    lengths = _BUNDLES[count].unpack_from(bundle)[2:]
+    begin, frames = _BUNDLES[count].size, []
+    for length in lengths:
+        frames.append(bundle[begin : begin + length])
+        begin += length
+    if begin != len(bundle):
+        raise RemoteProtocolError(f"a bundle of {len(bundle)} bytes in place of {begin}")
     return frames
 
 
@@ -271,6 +302,8 @@ def decode(frames: Sequence[bytes]) -> Message:
     """
     if frames and not len(frames[-1]):
         return Void()
+    if len(frames) == 1 and frames[0][0] == 0:
+        frames = _unbundle(bytes(frames[0]))
     if not frames or len(frames[0]) != _HEAD.size:
         raise RemoteProtocolError(f"no message head in {len(frames)} frames")
     code, task, attempt = _HEAD.unpack(frames[0])

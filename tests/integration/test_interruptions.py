@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import gc
 import itertools
 import os
+import queue
 import random
 import signal
 import subprocess
@@ -71,6 +73,51 @@ def clock() -> Iterator[Clock]:
     signal.signal(signal.SIGALRM, before)
 
 
+class Striker(Clock):
+    """Interrupts calls on the main thread as Ctrl-C does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._delays: queue.SimpleQueue[float | None] = queue.SimpleQueue()
+        self._struck: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._strike, name="striker")
+        self._thread.start()
+
+    def interrupts(self, call: Callable[[], Any], delay: float) -> bool:
+        try:
+            try:
+                self._armed = True
+                self._delays.put(delay)
+                call()
+            finally:
+                self._armed = False
+                self._struck.get()
+        except Alarm:
+            return True
+        return False
+
+    def stop(self) -> None:
+        self._delays.put(None)
+        self._thread.join()
+
+    def _strike(self) -> None:
+        while (delay := self._delays.get()) is not None:
+            end = time.perf_counter() + delay
+            while time.perf_counter() < end:
+                pass
+            os.kill(os.getpid(), signal.SIGINT)
+            self._struck.put(None)
+
+
+@pytest.fixture
+def striker() -> Iterator[Striker]:
+    made = Striker()
+    before = signal.signal(signal.SIGINT, made.ring)
+    yield made
+    made.stop()
+    assert signal.signal(signal.SIGINT, before) == made.ring
+
+
 class Torn:
     """Lets ``Pool.start_task`` do its work, and then raises as a signal handler would."""
 
@@ -134,6 +181,42 @@ def test_a_storm_of_interruptions_costs_the_calls_that_it_hits_and_nothing_else(
         task.start()
     for task in tasks[1::2]:
         task.cancel()
+    for task in tasks:
+        assert task.wait_for(5).status in (TaskStatus.COMPLETED, TaskStatus.CANCELED)
+    assert env.execute(WORK, "echo", (5,)) == 5
+    assert env.worker_count == 2
+    env.exit()
+    assert left() == set()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_storm_of_ctrl_c_costs_the_calls_that_it_hits_and_nothing_else(
+    launch: Launch, striker: Striker
+) -> None:
+    """The main thread runs the pool's work here; with the alarms above it does not."""
+    env = launch(max_workers=2)
+    chance = random.Random(7)
+    tasks: list[Task[Any]] = []
+
+    def submit() -> Task[Any]:
+        tasks.append(env.submit(WORK, "echo", (1,)))
+        return tasks[-1]
+
+    hits = 0
+    end = time.monotonic() + 3.0
+    while time.monotonic() < end:
+        call = chance.choice(
+            [
+                submit,
+                lambda: submit().cancel(),
+                lambda: submit().wait_for(5),
+                lambda: env.execute(WORK, "echo", (1,)),
+                lambda: submit().wait_for(1e-4),
+            ]
+        )
+        with contextlib.suppress(TimeoutError, RuntimeError):  # the latter as above
+            hits += striker.interrupts(call, 10 ** chance.uniform(-5.5, -3.0))
+    assert hits > 100
     for task in tasks:
         assert task.wait_for(5).status in (TaskStatus.COMPLETED, TaskStatus.CANCELED)
     assert env.execute(WORK, "echo", (5,)) == 5

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from wetlands.errors import ExecutionException, PoolClosedError, ResultError
+from wetlands.latch import Latch
 from wetlands.task import (
     InvalidStateError,
     Task,
@@ -43,7 +44,10 @@ class FakeDriver:
         if ("start", task.number) not in self.calls:
             task._finish(CANCELED)
 
-    def check_process(self) -> None:
+    def wait_for_end(self, latch: Latch, timeout: float | None) -> bool:
+        return latch.wait(timeout)
+
+    def expect_end(self) -> None:
         pass
 
     def deliver(self, call: Callable[[], None]) -> None:

@@ -21,6 +21,7 @@ class Crew:
         # Last in, first out: the warmest caches work most. (An `OrderedDict`, because the end
         # of a plain dict is searched for past everything that was deleted there.)
         self.idle: OrderedDict[int, Slot] = OrderedDict()
+        self.busy = 0  #: how many slots are
         self.retired = 0
         self.deadlines = Deadlines(config.size)
         self.story: deque[Transition] = deque(maxlen=256)
@@ -101,11 +102,13 @@ class Crew:
     def move(self, slot: Slot, state: SlotState, due_in: float, why: str) -> None:
         """Change the state of a slot, and when that state has lasted too long."""
         assert state in LEGAL[slot.state], (slot.worker, slot.state, state, list(self.story)[-8:])
-        self.story.append(Transition(self.now, slot.worker, slot.state.value, state.value, why))
+        before, after = slot.state._value_, state._value_  # `value` is a slow property
+        self.story.append(Transition(self.now, slot.worker, before, after, why))
         if slot.state is SlotState.IDLE:
             del self.idle[slot.worker.slot]
         elif state is SlotState.IDLE:
             self.idle[slot.worker.slot] = slot
+        self.busy += (state is SlotState.BUSY) - (slot.state is SlotState.BUSY)
         slot.state = state
         slot.state_due = self.now + due_in
         self.arm(slot)

@@ -100,6 +100,10 @@ class PoolCore:
         """Say when to send `ClockAdvanced` if nothing else happens first."""
         return self._crew.deadlines.next()
 
+    def saturated(self) -> bool:
+        """Whether a task that is submitted now would wait for another one to end."""
+        return self._crew.busy > 0 and not self._crew.idle
+
     def count(self, *states: SlotState) -> int:
         """Return how many slots are in one of ``states``."""
         return sum(slot.state in states for slot in self.slots)
@@ -145,7 +149,7 @@ class PoolCore:
         task, slot.task = slot.task, None
         assert task is not None
         slot.failures = 0
-        self._crew.move(slot, SlotState.IDLE, math.inf, event.outcome.value)
+        self._crew.move(slot, SlotState.IDLE, math.inf, event.outcome._value_)
         self._resolve(task, event.outcome, slot, event.detail)
 
     def _on_worker_exited(self, event: WorkerExited) -> None:

@@ -20,6 +20,9 @@ class SlotState(Enum):
     KILLING = "killing"  #: killed, exit not seen yet
     RETIRED = "retired"  #: final
 
+    # States are looked up several times an event, and a hash written in Python takes its time.
+    __hash__ = object.__hash__
+
 
 _V, _S, _I, _B, _P, _K, _R = SlotState
 LEGAL: dict[SlotState, frozenset[SlotState]] = {

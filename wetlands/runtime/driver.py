@@ -1,8 +1,8 @@
 """The driver of one pool: feeds its core with what happens and executes what the core decides.
 
-All of it runs on the loop thread, hence nothing here is locked; to other threads, `Pool` is its
-face. What a worker says is believed only after it has proved its token, and only about the task
-that it is busy with.
+All of it is for the holder of the loop's role, hence nothing here is locked; to other threads,
+`Pool` is its face. What a worker says is believed only after it has proved its token, and only
+about the task that it is busy with.
 """
 
 from __future__ import annotations
@@ -105,6 +105,7 @@ class Driver:
         self._by_identity: dict[bytes, WorkerLink] = {}
         self._backlog: deque[Event] = deque()
         self._handling = False
+        self.saturated = False  #: whether tasks that come now wait for others, which will end
 
     # -- called by the pool and the loop ----------------------------------------------------------
 
@@ -115,6 +116,10 @@ class Driver:
     def advance(self) -> None:
         """See `LoopClient`."""
         self.handle(ClockAdvanced())
+
+    def unended(self) -> int:
+        """See `LoopClient`."""
+        return len(self.entries)
 
     def receive(self, identity: bytes, frames: list[bytes]) -> None:
         """See `LoopClient`."""
@@ -194,6 +199,7 @@ class Driver:
                 self._execute(self.core.handle(self._backlog.popleft(), time.monotonic()))
         finally:
             self._handling = False
+            self.saturated = self.core.saturated()
 
     def _execute(self, commands: list[Command]) -> None:
         for command in commands:
@@ -429,7 +435,7 @@ class Driver:
         return emit
 
     def _log(self, level: int, slot: int | None, text: str, *args: object) -> None:
-        # Handlers are code of the user, which has no place on the loop thread.
+        # Handlers are code of the user, which has no place in a pass.
         extra = self._extra(slot, None)
         self._host.delivery.call(lambda: logger.log(level, text, *args, extra=extra))
 

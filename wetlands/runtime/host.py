@@ -107,6 +107,7 @@ class Host:
 
     def forget(self) -> None:
         """In a forked child: let go of what would keep the parent's workers alive."""
+        self.loop.shield.forget()
         for folder in (self.folder, *self.segment_folders):
             folder.forget()
         self.reaper.forget()

@@ -24,7 +24,7 @@ def _identity() -> bytes:
 
 @dataclass(eq=False)
 class WorkerLink:
-    """What the driver remembers of a worker. For the loop thread, but for `prepare`."""
+    """What the driver remembers of a worker. For the holder of the role, but for `prepare`."""
 
     id: WorkerId
     started_file: Path

@@ -1,4 +1,4 @@
-"""The loop thread: owns the socket and the cores of all pools of this host process.
+"""The loop: owns the socket and the cores of all pools of this host process.
 
 ::
 
@@ -8,14 +8,25 @@
     clock -------- deadlines --------+
 
 One pass: what was posted, then what arrived, then what is due, and last the endings of tasks: the
-threads that these wake find the interpreter free, because the loop then goes to sleep. Messages
-come before deadlines, so that a result which is already here beats the news of its sender's death
-(exits are posted with a short delay). Nothing in a pass blocks, unpickles, starts a process or
-calls code of the user.
+threads that these wake find the interpreter free. Messages come before deadlines, so that a result
+which is already here beats the news of its sender's death (exits are posted with a short delay).
+Nothing in a pass blocks, unpickles, starts a process or calls code of the user.
 
-`post` appends to a deque and, if the loop sleeps, writes to a socket: safe in any thread and in
-signal handlers, and KeyboardInterrupt in the caller can't tear a transition apart, which is why
-callers don't run the cores themselves.
+**A pass is for whoever holds the role**, a lock. Waking a thread costs more than most passes, so
+the loop thread does only what nobody else does:
+
+-   Who posts runs a pass himself if the role is free. If it is not, its holder will see what was
+    posted: he looks at the inbox once more after he has given the role back.
+-   Who waits for the end of the only task under way sleeps on the socket himself, and runs the
+    passes that its messages need: he *leads*. The loop thread sees that and *stands by*:
+    it sleeps beside the socket for a moment (`PAUSE`), or until the leader leaves unfinished things
+    behind. Nothing relies on the leader: he may be interrupted at any moment, or go away.
+
+Whoever sleeps does so without the role, on the descriptors of the socket and of a wake-up pair.
+ZeroMQ signals a descriptor when there is news, and only once (`ZMQ_FD`), hence every pass ends by
+asking the socket until it has nothing more, or by telling the loop thread to go on.
+
+A pass must not be torn by what a signal handler raises in it: see `wetlands.runtime.shield`.
 """
 
 from __future__ import annotations
@@ -25,25 +36,27 @@ import heapq
 import itertools
 import logging
 import math
-import socket
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
-import zmq
-
+from wetlands.latch import Latch
+from wetlands.runtime.shield import Shield
+from wetlands.runtime.sleeper import Sleeper
 from wetlands.runtime.transport import Transport
 
 logger = logging.getLogger(__name__)
 
-#: Messages that are handled before the other sources get their turn.
+#: What one source may take of a pass, before the others get their turn.
 BATCH = 256
+#: How long the loop thread leaves the socket to those who lead, in seconds.
+PAUSE = 0.003
 
 
 class LoopClient(Protocol):
-    """A pool, seen from the loop. All of it is called on the loop thread."""
+    """A pool, seen from the loop. All of it is called by the holder of the role."""
 
     def receive(self, identity: bytes, frames: list[bytes]) -> None:
         """Handle a message from one of the pool's identities."""
@@ -54,47 +67,84 @@ class LoopClient(Protocol):
     def advance(self) -> None:
         """Handle that time has passed."""
 
+    def unended(self) -> int:
+        """Return how many tasks are under way."""
+
     def break_down(self, error: BaseException) -> None:
         """Fail all tasks and kill all workers: handling something raised."""
 
 
 class Loop:
-    """Runs pools. `post` is for any thread, the rest for the loop thread."""
+    """Runs pools. What comes before `add` is for any thread, the rest for who holds the role."""
 
     def __init__(self, transport: Transport) -> None:
         self.transport = transport
+        self.shield = Shield()
+        self._role = threading.Lock()
         self._inbox: deque[tuple[LoopClient | None, Callable[[], None]]] = deque()
         self._clients: list[LoopClient] = []
         self._identities: dict[bytes, LoopClient] = {}
         self._timers: list[tuple[float, int, LoopClient, Callable[[], None]]] = []
         self._endings: deque[Callable[[], None]] = deque()
         self._order = itertools.count()
-        self._asleep = False
+        self._unfinished = False  #: the last pass left something to do
+        self._due = math.inf  #: the next deadline of all
+        self._seat = threading.Lock()  #: held by who leads
+        self._seated: int | None = None  #: who that is, or was
+        self._led = False  #: somebody leads, or did a moment ago
+        self._standing_by = False  #: the loop thread sleeps beside the socket
         self._stopping = False
-        self._wake_read, self._wake_write = socket.socketpair()
-        self._wake_read.setblocking(False)
-        self._wake_write.setblocking(False)
-        self._poller = zmq.Poller()
-        self._poller.register(transport.socket, zmq.POLLIN)
-        self._poller.register(self._wake_read, zmq.POLLIN)
+        self._sleeper = Sleeper(transport.descriptor)  #: where the loop thread sleeps
+        self._leader = Sleeper(transport.descriptor)
         self._thread = threading.Thread(target=self._run, name="wetlands-loop", daemon=True)
 
     def start(self) -> None:
         """Start the thread."""
         self._thread.start()
 
-    def is_current(self) -> bool:
-        """Whether the caller runs on the loop thread."""
-        return threading.current_thread() is self._thread
-
     def post(self, client: LoopClient | None, call: Callable[[], None]) -> None:
-        """Run ``call`` on the loop thread, in the order of posting."""
+        """Run ``call``, in the order of posting: here and now, or soon on another thread."""
         self._inbox.append((client, call))
-        if self._asleep:
-            # The flag is the loop's alone: were it lowered here, an exception of a signal handler
-            # between the two lines would leave the loop asleep for good.
-            with contextlib.suppress(BlockingIOError):  # plenty of wake-ups are under way
-                self._wake_write.send(b"\0")
+        self.run_queued()
+
+    def queue(self, client: LoopClient | None, call: Callable[[], None]) -> None:
+        """Run ``call``, in the order of posting, when there is a reason for a pass."""
+        self._inbox.append((client, call))
+        if len(self._inbox) > BATCH:
+            self._sleeper.wake()
+
+    def run_queued(self) -> None:
+        """Run what was posted and queued: here and now, or soon on another thread."""
+        if not self.shield.can_be_had():
+            self._sleeper.wake()
+            return
+        self.shield.up()
+        try:
+            if self._role.acquire(blocking=False):
+                self._pass_and_give_back()
+        finally:
+            self.shield.down()
+
+    def wait(self, latch: Latch, timeout: float | None) -> bool:
+        """Wait until the latch is set, ``timeout`` seconds at most; say whether it is.
+
+        The caller leads meanwhile, if that saves a change of threads.
+        """
+        if latch.is_set():
+            return True
+        end = math.inf if timeout is None else time.monotonic() + timeout
+        if self._unended() <= 1:
+            self._try_to_lead(latch, end)
+            if latch.is_set():
+                return True
+        self.attend()
+        return latch.wait(None if timeout is None else end - time.monotonic())
+
+    def attend(self) -> None:
+        """Have the loop thread watch the socket at once: somebody waits who does not lead."""
+        self._led = False
+        if self._standing_by:
+            self._sleeper.wake()
 
     def stop(self, timeout: float) -> None:
         """End the thread when its inbox is empty; wait ``timeout`` seconds for it."""
@@ -103,11 +153,15 @@ class Loop:
             self._stopping = True
 
         self.post(None, stop)
+        self._sleeper.wake()
         self._thread.join(timeout)
-        self._wake_read.close()
-        self._wake_write.close()
+        # For good: no pass will find the socket closed, and nobody sleeps on it.
+        self._role.acquire(timeout=timeout)
+        self._sleeper.close()
+        if self._seat.acquire(timeout=1.0):
+            self._leader.close()
 
-    # -- on the loop thread -----------------------------------------------------------------------
+    # -- for the holder of the role ---------------------------------------------------------------
 
     def add(self, client: LoopClient) -> None:
         """Have the client's deadlines watched."""
@@ -139,45 +193,100 @@ class Loop:
         due = time.monotonic() + delay
         heapq.heappush(self._timers, (due, next(self._order), client, call))
 
+    # -- who runs passes --------------------------------------------------------------------------
+
     def _run(self) -> None:
         while not self._stopping or self._inbox or self._endings:
-            readable = self._sleep()
-            self._run_inbox()
-            if readable:
-                self._receive()
+            self._sleep()
+            with self._role:
+                self._pass()
+
+    def _sleep(self) -> None:
+        with self._sleeper as sleeper:
+            self._standing_by, self._led = self._led, False
+            if not (self._inbox or self._unfinished):
+                sleeper.sleep(self._due, aside=PAUSE if self._standing_by else None)
+
+    def _pass_and_give_back(self) -> None:
+        try:
+            self._pass()
+        finally:
+            self._role.release()
+        # The loop thread goes on with what is left: a caller has better things to do.
+        if self._inbox or self._unfinished or self._due < self._sleeper.until:
+            self._sleeper.wake()
+
+    def _try_to_lead(self, latch: Latch, end: float) -> None:
+        # An interruption may cost the seat; then it is still there for the thread that lost it.
+        if not (self._seat.acquire(blocking=False) or self._seated == threading.get_ident()):
+            return
+        self._seated = threading.get_ident()
+        latch.add(self._leader)
+        try:
+            self._lead(latch, end)
+        finally:
+            latch.discard(self._leader)
+            self._seat.release()
+            if self._unended():
+                self.attend()
+
+    def _lead(self, latch: Latch, end: float) -> None:
+        """Sleep, run a pass, and so on."""
+        while not latch.is_set() and time.monotonic() < end:
+            # Asked before sleeping, when there is time; it holds for as long as we are here.
+            if not self.shield.can_be_had():
+                return
+            with self._leader as sleeper:
+                if not (latch.is_set() or self._unfinished):
+                    sleeper.sleep(end)
+            self.shield.up()
+            try:
+                self._led = True
+                self._role.acquire()
+                self._pass_and_give_back()
+            finally:
+                self.shield.down()
+
+    def _unended(self) -> int:
+        unended = 0
+        for client in self._clients:
+            unended += client.unended()
+        return unended
+
+    # -- a pass -----------------------------------------------------------------------------------
+
+    def _pass(self) -> None:
+        self._run_inbox()
+        self._unfinished = self._receive()
+        self._due = self._next_deadline()
+        if self._due <= time.monotonic():
             self._run_timers()
             self._advance()
-            self._run_endings()
+            self._due = self._next_deadline()
+        self._run_endings()
+        if self._endings or not self.transport.asked:
+            self._unfinished = self.transport.readable() or bool(self._endings)
 
-    def _sleep(self) -> bool:
-        """Wait for something to do; say whether the socket is it."""
-        # The flag goes up before the inbox is looked at: who posts later sees it and wakes us.
-        self._asleep = True
-        timeout = 0 if self._inbox or self._endings else self._timeout()
-        ready = dict(self._poller.poll(timeout))
-        self._asleep = False
-        if self._wake_read.fileno() in ready:
-            self._wake_read.recv(4096)
-        return self.transport.socket in ready
-
-    def _timeout(self) -> int | None:
-        """Return how long to sleep at most, in milliseconds; None: for ever."""
-        deadlines = [client.next_deadline() for client in self._clients]
-        due = min((at for at in deadlines if at is not None), default=math.inf)
-        if self._timers:
-            due = min(due, self._timers[0][0])
-        if due == math.inf:
-            return None
-        return max(0, math.ceil((due - time.monotonic()) * 1000))
+    def _next_deadline(self) -> float:
+        due = self._timers[0][0] if self._timers else math.inf
+        for client in self._clients:
+            at = client.next_deadline()
+            if at is not None and at < due:
+                due = at
+        return due
 
     def _run_inbox(self) -> None:
-        # What is posted meanwhile waits for the next pass: nobody can keep the loop here.
-        for _ in range(len(self._inbox)):
+        # A share of it: who submits thousands must not keep idle workers waiting.
+        for _ in range(min(BATCH, len(self._inbox))):
             client, call = self._inbox.popleft()
             self._guard(client, call)
 
-    def _receive(self) -> None:
-        for identity, frames in self.transport.drain(BATCH):
+    def _receive(self) -> bool:
+        """Handle messages; say whether there may be more."""
+        for _ in range(BATCH):
+            if not self.transport.readable():
+                return False
+            identity, frames = self.transport.receive()
             client = self._identities.get(identity)
             if client is None:
                 continue  # of a worker that is gone
@@ -185,6 +294,7 @@ class Loop:
                 client.receive(identity, frames)
             except Exception as error:
                 self._break(client, error)
+        return True
 
     def _run_timers(self) -> None:
         while self._timers and self._timers[0][0] <= time.monotonic():

@@ -21,6 +21,10 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+if sys.platform != "win32":
+    import fcntl
+    import termios
+
 if TYPE_CHECKING:
     from wetlands.task_state import TaskName
 
@@ -80,7 +84,7 @@ class Limiter:
 
 
 class WorkerOutput:
-    """The two pipes of one worker. Read by the health thread, marked by the loop thread."""
+    """The two pipes of one worker. Read by the health thread, marked in passes of the loop."""
 
     def __init__(self, stdout: int, stderr: int, emit: Emit) -> None:
         self.streams = (
@@ -178,9 +182,6 @@ class _Stream:
         """Return how many bytes are in the pipe."""
         if not self._open or sys.platform == "win32":
             return 0
-        import fcntl
-        import termios
-
         try:
             found = fcntl.ioctl(self.descriptor, termios.FIONREAD, b"\0\0\0\0")
         except OSError:

@@ -71,14 +71,13 @@ class Pool:
         Raises:
             PoolClosedError, PoolBrokenError, ForkedError: It would never run.
         """
-        self.check_open()
         task: Task[Any] = Task(self, next(self._numbers), description)
         task._order = Entry(task, payload, timeout)
         if start:
             return task.start()
         # Weakly: a task that nobody has any more, and nobody started, is forgotten.
         self._driver.unstarted.add(task)
-        self.check_open()  # again, now that the end of the pool would find it
+        self.check_open()  # only now, when the end of the pool would find it
         return task
 
     def empty(self, shape: Any, dtype: Any, mode: str) -> Any:
@@ -105,7 +104,10 @@ class Pool:
     def start_task(self, task: Task[Any]) -> None:
         """Queue a task; called by the task."""
         self.check_open()
-        self._host.loop.post(self._driver, lambda: self._driver.submit(task))
+        self._host.loop.queue(self._driver, lambda: self._driver.submit(task))
+        # Read after queueing: a pass that lowers it later looks at the queue once more.
+        if not self._driver.saturated:
+            self._host.loop.run_queued()
         if self._driver.closed.is_set():
             self._driver.abandon([task])  # it closed in between, and nobody reads the inbox
 
@@ -132,6 +134,16 @@ class Pool:
             self._host.loop.at_end_of_pass(done)
 
         self._host.loop.post(self._driver, cancel)
+
+    def wait_for_end(self, latch: Latch, timeout: float | None) -> bool:
+        """Wait until a task has set its latch; called by the task."""
+        self.check_process()
+        return self._host.loop.wait(latch, timeout)
+
+    def expect_end(self) -> None:
+        """Have news of tasks read at once; called by a task that somebody waits for."""
+        self.check_process()
+        self._host.loop.attend()
 
     def check_process(self) -> None:
         """Refuse to wait for what this process does not have.

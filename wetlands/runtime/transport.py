@@ -16,15 +16,21 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import zmq
+import zmq.backend
 
 from worker_entry import protocol
 
+# Plain numbers, and below the methods of the C level: those of Python convert to enums, which
+# takes as long as sending does.
 _MORE = int(zmq.SNDMORE | zmq.NOBLOCK)
+_LAST = int(zmq.NOBLOCK)
 _READABLE = int(zmq.POLLIN)
+_EVENTS = int(zmq.EVENTS)
+_RCVMORE = int(zmq.RCVMORE)
 
 
 class PeerUnreachableError(Exception):
@@ -32,7 +38,13 @@ class PeerUnreachableError(Exception):
 
 
 class Transport:
-    """The host's end of the wire. For the loop thread only, except where it says otherwise."""
+    """The host's end of the wire. For the holder of the loop's role.
+
+    Attributes:
+        descriptor: Becomes readable when the socket has news; once, not for as long as it has
+            (`ZMQ_FD`). Sending and receiving may take the news as well.
+        asked: Whether `readable` was called since something was last sent or received.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._context = zmq.Context()
@@ -40,12 +52,17 @@ class Transport:
         self.socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
         self.socket.setsockopt(zmq.LINGER, 0)
         self.curve_key = ""
+        self.asked = False
         if sys.platform == "win32":
             self._encrypt()
             self.endpoint = f"tcp://127.0.0.1:{self.socket.bind_to_random_port('tcp://127.0.0.1')}"
         else:
             self.endpoint = f"ipc://{folder}/socket"
             self.socket.bind(self.endpoint)
+        self.descriptor = int(self.socket.getsockopt(zmq.FD))
+        self._send = partial(zmq.backend.Socket.send, self.socket)
+        self._receive = partial(zmq.backend.Socket.recv, self.socket)
+        self._get = partial(zmq.backend.Socket.get, self.socket)
 
     def send(self, identity: bytes, message: protocol.Message) -> None:
         """Send a message.
@@ -54,27 +71,27 @@ class Transport:
             PeerUnreachableError: It can't be delivered now.
         """
         *head, last = protocol.encode(message)
-        send = self.socket.send
+        self.asked = False
         try:
-            # By hand, with plain numbers for flags: send_multipart() takes three times as long.
-            send(identity, _MORE)
+            self._send(identity, _MORE)
             for frame in head:
-                send(frame, _MORE)
-            send(last, zmq.NOBLOCK)
+                self._send(frame, _MORE)
+            self._send(last, _LAST)
         except zmq.ZMQError as error:
             raise PeerUnreachableError(str(error)) from error
 
-    def drain(self, limit: int) -> Iterator[tuple[bytes, list[bytes]]]:
-        """Give what has arrived: who sent it, and its frames.
+    def readable(self) -> bool:
+        """Whether a message is there. Cheaper than a receive that finds none."""
+        self.asked = True
+        return bool(int(self._get(_EVENTS)) & _READABLE)
 
-        For when the socket is known to be readable; at most ``limit`` messages.
-        """
-        for _ in range(limit):
-            identity, *frames = self.socket.recv_multipart(zmq.NOBLOCK)
-            yield identity, frames
-            # Asking is cheaper than the exception of a receive that finds nothing.
-            if not int(self.socket.getsockopt(zmq.EVENTS)) & _READABLE:
-                return
+    def receive(self) -> tuple[bytes, list[bytes]]:
+        """Return the message that is there: who sent it, and its frames."""
+        self.asked = False
+        identity, frames = self._receive(_LAST), []
+        while self._get(_RCVMORE):
+            frames.append(self._receive(_LAST))
+        return identity, frames
 
     def close(self) -> None:
         """Close the socket; nothing that was not sent yet is waited for."""

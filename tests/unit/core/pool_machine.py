@@ -305,6 +305,11 @@ class PoolMachine(PoolBooks, RuleBasedStateMachine):
         )
         assert len(self.core.story) <= 256
 
+    @invariant()
+    def it_knows_whether_a_new_task_would_wait_for_another(self):
+        states = [slot.state.name for slot in self.core.slots]
+        assert self.core.saturated() == ("BUSY" in states and "IDLE" not in states)
+
     def check_everything(self):
         self.the_core_and_the_books_agree_on_every_slot()
         self.no_ready_task_beside_an_idle_worker()

@@ -74,6 +74,12 @@ EXAMPLES: dict[str, Any] = {
 }
 
 
+def _loose(message: Any) -> list[bytes]:
+    """Return the frames of a message as they are outside a bundle."""
+    frames = encode(message)
+    return protocol._unbundle(frames[0]) if frames[0][:1] == b"\0" else frames
+
+
 def _written(frames: list[bytes]) -> bytes:
     return b"".join(struct.pack("!I", len(frame)) + frame for frame in frames)
 
@@ -99,23 +105,35 @@ def test_there_is_a_golden_file_for_every_kind_and_no_other() -> None:
     kinds = {type(message) for message in EXAMPLES.values()}
     assert kinds == {*protocol._KINDS, protocol.Void}
     assert {path.stem for path in GOLDEN.iterdir()} == set(EXAMPLES)
-    assert protocol.VERSION == 2
+    assert protocol.VERSION == 3
 
 
 def test_frames_may_be_views_of_memory() -> None:
     frames = encode(EXAMPLES["update"])
     assert decode([memoryview(frame) for frame in frames]) == EXAMPLES["update"]  # type: ignore[list-item]
+    frames = _loose(EXAMPLES["update"])
+    assert decode([memoryview(frame) for frame in frames]) == EXAMPLES["update"]  # type: ignore[list-item]
+
+
+def test_what_is_small_is_bundled_and_what_is_large_is_not() -> None:
+    rest = protocol.MAX_BUNDLE - len(_loose(protocol.Result(1, 0, (b"x",)))[0])
+    small, large = (protocol.Result(1, 0, (b"x" * size,)) for size in (rest, rest + 1))
+    assert [len(encode(message)) for message in (small, large)] == [1, 2]
+    assert [decode(encode(message)) for message in (small, large)] == [small, large]
+    many = protocol.Result(1, 0, (b"x",) * 100)
+    assert len(encode(many)) == 101
+    assert decode(encode(many)) == many
 
 
 def test_unknown_header_fields_are_ignored() -> None:
-    head, _ = encode(EXAMPLES["log"])
+    head, _ = _loose(EXAMPLES["log"])
     header = json.dumps({"level": 20, "text": "a line", "color": "red"}).encode()
     assert decode([head, header]) == EXAMPLES["log"]
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_an_empty_last_frame_makes_any_message_void(name: str) -> None:
-    frames = encode(EXAMPLES[name])
+    frames = _loose(EXAMPLES[name])
     for kept in range(len(frames) + 1):
         assert decode([*frames[:kept], b""]) == protocol.Void()
 
@@ -138,7 +156,7 @@ def test_random_frames_are_a_message_or_refused(frames: list[bytes]) -> None:
 
 @given(messages, st.data())
 def test_damaged_messages_are_a_message_or_refused(message: Any, data: st.DataObject) -> None:
-    frames = list(encode(message))
+    frames = data.draw(st.sampled_from([encode(message), _loose(message)])).copy()
     which = data.draw(st.integers(0, len(frames) - 1))
     damage: Callable[[bytes], list[bytes]] = data.draw(
         st.sampled_from(
@@ -157,9 +175,9 @@ def test_damaged_messages_are_a_message_or_refused(message: Any, data: st.DataOb
     _decodes_or_refuses(frames)
 
 
-@given(st.sampled_from([n for n in EXAMPLES if len(encode(EXAMPLES[n])) > 1]), trees)
+@given(st.sampled_from([n for n in EXAMPLES if len(_loose(EXAMPLES[n])) > 1]), trees)
 def test_any_json_in_place_of_a_header_is_a_message_or_refused(name: str, header: Any) -> None:
-    frames = encode(EXAMPLES[name])
+    frames = _loose(EXAMPLES[name])
     _decodes_or_refuses([frames[0], json.dumps(header).encode(), *frames[2:]])
 
 
@@ -187,7 +205,7 @@ def test_a_field_of_the_wrong_type_is_refused_on_both_sides(
     name: str, field: str, value: Any
 ) -> None:
     message = EXAMPLES[name]
-    frames = encode(message)
+    frames = _loose(message)
     header = {**json.loads(frames[1]), field: value}
     with pytest.raises(RemoteProtocolError, match=field):
         decode([frames[0], json.dumps(header).encode(), *frames[2:]])
@@ -218,21 +236,21 @@ def test_a_field_of_the_wrong_type_is_refused_on_both_sides(
 )
 def test_what_is_no_header_is_refused(header: bytes) -> None:
     with pytest.raises(RemoteProtocolError):
-        decode([encode(EXAMPLES["log"])[0], header, b"rest"])
+        decode([_loose(EXAMPLES["log"])[0], header, b"rest"])
     if header:
         with pytest.raises(RemoteProtocolError):
-            decode([encode(EXAMPLES["log"])[0], header])
+            decode([_loose(EXAMPLES["log"])[0], header])
 
 
 def test_deep_structures_in_a_wrong_field_are_refused_without_showing_them() -> None:
-    head = encode(EXAMPLES["hello"])[0]
+    head = _loose(EXAMPLES["hello"])[0]
     for depth in range(50, 1000, 50):
         deep = b"[" * depth + b"]" * depth
         _decodes_or_refuses([head, b'{"version": 1, "pid": 2, "token": %s}' % deep])
 
 
 def test_a_refusal_does_not_repeat_the_token() -> None:
-    head = encode(EXAMPLES["hello"])[0]
+    head = _loose(EXAMPLES["hello"])[0]
     with pytest.raises(RemoteProtocolError) as caught:
         decode([head, b'{"version": "x", "pid": "secret", "token": ["secret"]}'])
     assert "secret" not in str(caught.value)
@@ -256,6 +274,15 @@ def test_not_a_number_passes_as_progress() -> None:
         [b"I" + bytes(12), b"{}"],
         [b"F" + bytes(12)],
         [b"O" + bytes(12)],
+        [b"\0"],
+        [b"\0\0"],
+        [b"\0\1"],
+        [b"\0\1\0\0\0\1"],
+        [b"\0\1\0\0\0\1SS"],
+        [b"\0\1\xff\xff\xff\xffS"],
+        [b"\0\x10" + bytes(64)],
+        [b"\0\1\0\0\0\x0dS" + bytes(12), b"more"],
+        [b"\0\1\0\0\0\2\0\0"],
     ],
 )
 def test_frames_that_fit_no_kind_are_refused(frames: list[bytes]) -> None:

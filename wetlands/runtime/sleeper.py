@@ -1,0 +1,77 @@
+"""Where a thread sleeps until the socket has news, somebody wakes it, or its time has come."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import socket
+import time
+
+import zmq
+
+#: The longest sleep in milliseconds; waking up once too often does no harm.
+_LONGEST = 3_600_000
+
+
+class Sleeper:
+    """A descriptor of the socket's, and a pair of sockets to be woken by.
+
+    One thread at a time may sleep, within a ``with`` block. At its beginning the thread counts as
+    asleep: it looks for work after that, so that whoever makes some later finds somebody to wake.
+
+    Attributes:
+        until: When the sleep ends at the latest; infinity for who is not, or not yet, asleep.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        self.until = math.inf
+        self._asleep = False
+        self._read, self._write = socket.socketpair()
+        self._read.setblocking(False)
+        self._write.setblocking(False)
+        self._aside = [(self._read.fileno(), zmq.POLLIN)]
+        self._watching = [*self._aside, (descriptor, zmq.POLLIN)]
+
+    def __enter__(self) -> Sleeper:
+        self._asleep = True
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._asleep = False
+        self.until = math.inf
+
+    def sleep(self, until: float, aside: float | None = None) -> None:
+        """Sleep until ``until`` at most, in monotonic seconds.
+
+        Args:
+            until: The moment, or infinity.
+            aside: Sleep beside the socket, and no longer than this, in seconds.
+        """
+        self.until = until
+        left = until - time.monotonic()
+        if aside is not None:
+            left = min(left, aside)
+        places = self._watching if aside is None else self._aside
+        for descriptor, _ in zmq.zmq_poll(places, max(0, min(_LONGEST, _milliseconds(left)))):
+            if descriptor == self._aside[0][0]:
+                with contextlib.suppress(BlockingIOError):  # meant for who slept here before
+                    self._read.recv(4096)
+
+    def wake(self) -> None:
+        """Wake who sleeps; for any thread, signal handlers and finalizers."""
+        if self._asleep:
+            # The flag is the sleeper's alone: were it lowered here, an exception of a signal
+            # handler between the two lines would leave it asleep for good.
+            with contextlib.suppress(OSError):  # plenty of wake-ups are under way, or all is over
+                self._write.send(b"\0")
+
+    release = wake  #: so that a latch can wake it
+
+    def close(self) -> None:
+        """Close the descriptors; nobody sleeps any more."""
+        self._read.close()
+        self._write.close()
+
+
+def _milliseconds(seconds: float) -> int:
+    return _LONGEST if seconds == math.inf else math.ceil(seconds * 1000)
