@@ -32,6 +32,11 @@ def ratios(all_series: Sequence[Series]) -> str:
         ("no-op round trip", "bare ZeroMQ ping-pong"),
         ("the same with one progress update", "no-op round trip"),
         ("5,000 no-ops, submitted one by one", "5,000 no-ops, ProcessPoolExecutor"),
+        ("echo of 1 kB beside it", "echo of an int"),
+        ("share, 100 MB", "share, 1 MB"),
+        ("inout, 100 MB", "inout, 1 MB"),
+        ("share, 1 GB", "share, 1 MB"),
+        ("inout, 1 GB", "inout, 1 MB"),
     ]
     return "\n".join(
         f"{ours} / {theirs}: {medians[ours] / medians[theirs]:.2f}"
