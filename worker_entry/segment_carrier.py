@@ -31,7 +31,7 @@ _write_json = json.JSONEncoder(separators=(",", ":")).encode
 _read_json = json.JSONDecoder().decode
 
 #: Below it, a copy through the socket is cheaper than what is done about a segment.
-THRESHOLD = 128 * 1024
+THRESHOLD = 64 * 1024
 #: Types of an entry's fields.
 _FIELDS = (int, str, int, bool, int, int)
 
