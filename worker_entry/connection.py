@@ -73,7 +73,11 @@ class TaskSocket:
 
     def send(self, message: protocol.Message) -> None:
         """Send a message. One thread at a time."""
-        self._waiting.append(protocol.encode(message))
+        frames = protocol.encode(message)
+        for frame in getattr(message, "payload", ())[1:]:
+            if type(frame) is Table:
+                frame.lend()
+        self._waiting.append(frames)
         if self._sending:
             return  # we interrupted the sending of another, which goes on with this one
         self._sending = True
@@ -89,10 +93,6 @@ class TaskSocket:
         self.send(message)
 
     def _send_frames(self, frames: list[bytes]) -> None:
-        if len(frames) > 2:
-            for frame in frames:
-                if type(frame) is Table:
-                    frame.lend()
         flags = [zmq.SNDMORE] * (len(frames) - 1) + [0]
         # pyzmq runs signal handlers after every frame, so what they raise does not tell whether
         # that frame was sent. An empty one ends the message in any case; see `protocol.Void`.
