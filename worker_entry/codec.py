@@ -16,11 +16,12 @@ trusts the packages it imports; no frame is unpickled before its sender has prov
 from __future__ import annotations
 
 import math
+import sys
 from pickle import dumps as _pickle
 from typing import TYPE_CHECKING, Any, Sequence
 
 from worker_entry.carrier import InlineCarrier
-from worker_entry.pickling import Pickling, loads
+from worker_entry.pickling import NotDataError, Pickling, find, loads
 
 if TYPE_CHECKING:
     from worker_entry.carrier import Carrier
@@ -49,18 +50,20 @@ class Codec:
         self.by_value = by_value  #: may code objects cross? Only within one minor version.
         self.carrier: Carrier = carrier or InlineCarrier()
         self._pickling = Pickling(protocol, by_value)
+        #: Where values are rebuilt, for messages.
+        self.place = f"this process (Python {sys.version_info[0]}.{sys.version_info[1]})"
         #: Rebuilds values; of what is not trusted, nothing but data.
-        self._loads = loads
+        self._loads, self._find, self._is_harmless = loads, find, _trust
         if data_only:
             from worker_entry.portable import data
 
-            self._loads = data.loads
+            self._loads, self._find, self._is_harmless = data.loads, data.find, data.is_harmless
 
-    def dumps(self, value: Any) -> list[Any]:
+    def dumps(self, value: Any, name: str = "value") -> list[Any]:
         """Return the value as frames.
 
         Raises:
-            CodecError: It can't be pickled; the text says why.
+            CodecError: It can't be pickled; the text says why, and which part of ``name`` it is.
         """
         if type(value) in _PLAIN:
             return [_pickle(value, protocol=self.protocol)]
@@ -68,7 +71,7 @@ class Codec:
             pickle, buffers = self._pickling.dumps(value, self.carrier.threshold, self.carrier.find)
             return [pickle, *self.carrier.pack(buffers)] if buffers else [pickle]
         except Exception as error:  # __reduce__ and __getstate__ of a user may raise anything
-            raise CodecError(_say(error)) from error
+            raise CodecError(self._blame(value, name, error) or _say(error)) from error
 
     def dumps_whole(self, value: Any) -> bytes:
         """Return the value as one frame, whatever its size.
@@ -81,18 +84,23 @@ class Codec:
         except Exception as error:
             raise CodecError(_say(error)) from error
 
-    def loads(self, frames: Sequence[Any]) -> Any:
+    def loads(self, frames: Sequence[Any], name: str | tuple[str, ...] = "value") -> Any:
         """Return the value that the frames are.
 
+        Args:
+            frames: What `dumps` returned.
+            name: What the value is called in messages, or each item of a tuple.
+
         Raises:
-            CodecError: A type or module is missing here, or its own code raised.
+            CodecError: A type or module is missing here, and the text says where in the value; or
+                its own code raised.
         """
         try:
             if len(frames) == 1:
                 return self._loads(frames[0], ())
             return self._loads(frames[0], self.carrier.unpack(frames[1:]))
         except (Exception, SystemExit) as error:
-            raise CodecError(_say(error)) from error
+            raise CodecError(self._missing(frames[0], name, error) or _say(error)) from error
 
     def dumps_call(self, args: Sequence[Any], kwargs: Any) -> list[Any]:
         """Return the arguments of a call as frames.
@@ -106,17 +114,61 @@ class Codec:
         try:
             return self.dumps((tuple(args), dict(kwargs)))
         except CodecError as error:
-            raise CodecError(self._blame(args, kwargs, error)) from error
+            raise CodecError(self._blame_argument(args, kwargs, error)) from error.__cause__
 
-    def _blame(self, args: Sequence[Any], kwargs: Any, error: CodecError) -> str:
+    def _blame_argument(self, args: Sequence[Any], kwargs: Any, error: CodecError) -> str:
         named = [(f"args[{i}]", value) for i, value in enumerate(args)]
         named += [(f"kwargs[{key!r}]", value) for key, value in dict(kwargs).items()]
         for name, value in named:
-            try:
-                self.dumps(value)
-            except CodecError as reason:
-                return f"{name} of type {type_name(value)} can't be pickled: {reason}"
+            reason = self._failure_of(value)
+            if reason is not None:
+                told = self._blame(value, name, reason)
+                return told or f"{name} of type {type_name(value)} can't be pickled: {_say(reason)}"
         return f"the arguments can't be pickled together: {error}"
+
+    def _blame(self, value: Any, name: str, error: BaseException) -> str | None:
+        """Say which part of a value can't be pickled; None if it is the value as a whole."""
+        if isinstance(error, RecursionError):
+            return None  # the part would be as deep as it gets
+        from worker_entry.culprit import find_unpicklable
+
+        fails = lambda part: self._failure_of(part) is not None  # noqa: E731
+        path, part = find_unpicklable(value, name, fails)
+        reason = self._failure_of(part)
+        if part is value or reason is None:
+            return None
+        return f"{path} of type {type_name(part)} can't be pickled: {_say(reason)}"
+
+    def _failure_of(self, value: Any) -> Exception | None:
+        try:
+            self._pickling.dumps(value, 1)
+        except Exception as error:
+            return error
+        return None
+
+    def _missing(
+        self, pickle: Any, roots: str | tuple[str, ...], error: BaseException
+    ) -> str | None:
+        """Say what part of a value needs a name that is not here, or may not be used."""
+        if not isinstance(error, (ImportError, AttributeError, NotDataError)):
+            return None
+        from worker_entry.culprit import find_missing
+
+        try:
+            found = self._is_harmless(pickle) and find_missing(pickle, roots, self._find)
+        except Exception:  # it does not even make a tree
+            return None
+        if not found:
+            return None
+        path, name, reason = found
+        if isinstance(reason, NotDataError):
+            return f"{path}: {reason}"
+        if name.startswith("worker_entry."):
+            return f"{path}: {_say(reason)}, in {self.place}"
+        return (
+            f"{path}: {name} can't be imported in {self.place} ({_say(reason)}): "
+            "put its module there, or pass plain data"
+        )
 
 
 def carried(frames: Sequence[Any]) -> int:
@@ -130,6 +182,10 @@ def type_name(value: Any) -> str:
     if cls.__module__ == "builtins":
         return str(cls.__qualname__)
     return f"{cls.__module__}.{cls.__qualname__}"
+
+
+def _trust(pickle: Any) -> bool:
+    return True
 
 
 def _say(error: BaseException) -> str:

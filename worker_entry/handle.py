@@ -98,7 +98,7 @@ class RemoteTaskHandle:
             CodecError: The value can't be sent.
             LocalProtocolError: The key is far too long.
         """
-        frames = tuple(self._codec.dumps(value))
+        frames = tuple(self._codec.dumps(value, f"outputs[{key!r}]"))
         self._say(protocol.Output(self._task, self._attempt, str(key), frames))
 
     def log(self, message: str, level: int | str = logging.INFO) -> None:

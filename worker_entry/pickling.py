@@ -27,6 +27,10 @@ _MOVED = (
 )
 
 
+class NotDataError(Exception):
+    """A value is, or holds, something else than data."""
+
+
 class Pickling:
     """Makes pickles for one other side. Safe to use from any thread.
 
@@ -114,6 +118,15 @@ def loads(pickle: Any, buffers: Sequence[Any]) -> Any:
             raise
     options: dict[str, Any] = {"buffers": buffers} if buffers else {}
     return _Unpickler(BytesIO(pickle), **options).load()
+
+
+def find(module: str, name: str) -> Any:
+    """Return what a pickle names.
+
+    Raises:
+        ImportError, AttributeError: It is not here.
+    """
+    return _Unpickler(BytesIO()).find_class(module, name)
 
 
 class _Unpickler(Unpickler):

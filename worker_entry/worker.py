@@ -150,7 +150,7 @@ class Worker:
     def _attempt(self, run: protocol.Run, handle: RemoteTaskHandle) -> protocol.Message:
         value = self._call(run, handle)
         try:
-            frames = self._codec.dumps(value)
+            frames = self._codec.dumps(value, "result")
         except CodecError as error:
             text = f"the result of type {type_name(value)} can't be sent to the host: {error}"
             description = _retold(error.__cause__, "result", text)
@@ -201,7 +201,7 @@ class Worker:
 
     def _loads(self, frames: tuple[bytes, ...], kind: str, what: str) -> Any:
         try:
-            return self._codec.loads(frames)
+            return self._codec.loads(frames, ("args", "kwargs") if kind == "arguments" else "value")
         except CodecError as error:
             text = f"{what} can't be rebuilt in this environment: {error}"
             raise _UnreadableError(kind, text) from error.__cause__
@@ -308,6 +308,8 @@ def serve(config: dict[str, Any]) -> None:
     for names in config.get("portable", ()):
         registry.add(registry.Registration(*names))
     codec = Codec(config["pickle_protocol"], config["by_value"], carrier)
+    version = f"Python {sys.version_info[0]}.{sys.version_info[1]}"
+    codec.place = f"environment {config.get('environment', '')!r} ({version})"
     worker = Worker(tasks, codec, config["started_file"])
     Control(control, config["lifeline"], worker.interrupt).start()
     worker.serve()

@@ -55,7 +55,7 @@ def test_the_arguments_are_those_of_the_moment_of_submission(env: Environment, g
         ((1, threading.Lock()), {}, r"args\[1\]"),
         ((), {"value": threading.Lock()}, r"kwargs\['value'\]"),
         (([{"deep": threading.Lock()}],), {}, r"args\[0\]"),
-        ((threading.Event(),), {}, r"args\[0\] of type threading.Event"),
+        ((threading.Event(),), {}, r"args\[0\]\._cond\._lock of type _thread.lock"),
         ((x for x in ()), {}, None),
     ],
 )

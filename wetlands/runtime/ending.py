@@ -60,7 +60,7 @@ class Endings:
 
         def load() -> Any:
             try:
-                return self._codec.loads(frames)
+                return self._codec.loads(frames, "result")
             except CodecError as error:
                 raise self._unreadable(error, str(name), worker) from error
 

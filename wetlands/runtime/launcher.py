@@ -119,6 +119,7 @@ def start_worker(
         "pickle_protocol": plan.pickle_protocol,
         "by_value": plan.by_value,
         "portable": plan.portable,
+        "environment": plan.environment,
         "cloudpickle": _cloudpickle_folder() if plan.by_value else "",
         "pythonpath": [part for part in environ.get("PYTHONPATH", "").split(os.pathsep) if part],
     }

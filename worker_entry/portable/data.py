@@ -21,11 +21,8 @@ from io import BytesIO
 from pickle import Unpickler
 from typing import Any, Sequence
 
+from worker_entry.pickling import NotDataError
 from worker_entry.portable import opcodes, registry
-
-
-class NotDataError(Exception):
-    """A value is, or holds, something else than data."""
 
 
 def loads(pickle: Any, buffers: Sequence[Any]) -> Any:
@@ -44,18 +41,36 @@ def loads(pickle: Any, buffers: Sequence[Any]) -> Any:
     return _Unpickler(BytesIO(pickle), **options).load()
 
 
+def find(module: str, name: str) -> Any:
+    """Return what is allowed under a name.
+
+    Raises:
+        NotDataError: Nothing is.
+    """
+    if module.startswith(_PREFIX):
+        inner = module[len(_PREFIX) :]
+        if inner == "registry" and name == "build_registered":
+            return _build_registered
+        if name in _PORTABLE.get(inner, ()):
+            return getattr(importlib.import_module(module), name)
+    found = _STANDARD.get((module, name))
+    if found is None:
+        raise NotDataError(f"{module}.{name} is not among the types that are data")
+    return found
+
+
+def is_harmless(pickle: Any) -> bool:
+    """Whether a pickle can be read without harm as long as nothing that it names is called."""
+    try:
+        opcodes.check(bytes(pickle), objects=True)
+    except opcodes.OpcodeError:
+        return False
+    return True
+
+
 class _Unpickler(Unpickler):
     def find_class(self, module: str, name: str) -> Any:
-        if module.startswith(_PREFIX):
-            inner = module[len(_PREFIX) :]
-            if inner == "registry" and name == "build_registered":
-                return _build_registered
-            if name in _PORTABLE.get(inner, ()):
-                return getattr(importlib.import_module(module), name)
-        found = _STANDARD.get((module, name))
-        if found is None:
-            raise NotDataError(f"{module}.{name} is not among the types that are data")
-        return found
+        return find(module, name)
 
     def persistent_load(self, pid: Any) -> Any:
         raise NotDataError("references to outside are no data")

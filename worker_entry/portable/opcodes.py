@@ -31,6 +31,7 @@ _FIXED = re.compile(
     re.DOTALL,
 )
 _STOP = ord(".")
+_OF_OBJECTS = b"\x81\x92b"
 #: Opcodes that a length precedes their bytes, and the size of this length.
 _LENGTHS = {
     ord(code): width
@@ -39,8 +40,12 @@ _LENGTHS = {
 }
 
 
-def check(pickle: bytes) -> None:
+def check(pickle: bytes, objects: bool = False) -> None:
     """Look at every opcode.
+
+    Args:
+        pickle: The bytes.
+        objects: Whether those pass that make objects of classes, for who never calls any.
 
     Raises:
         OpcodeError: One of them is not for data, or is cut off, or tuples are nested too deep.
@@ -56,6 +61,10 @@ def check(pickle: bytes) -> None:
             place = _after_bytes(pickle, place, _LENGTHS[code])
         elif code is None:
             raise OpcodeError("it ends too early")
+        elif code in _OF_OBJECTS and objects:
+            place += 1
+        elif place == start and code in _OF_OBJECTS:
+            raise OpcodeError("they make an object of a class that is not among the types of data")
         elif place == start:
             raise OpcodeError(f"the opcode {bytes((code,))!r} is not one of data")
     if sum(map(pickle.count, (b"\x85", b"\x86", b"\x87", b"t"))) > _FEW:
@@ -72,9 +81,10 @@ def _after_bytes(pickle: bytes, place: int, width: int) -> int:
 
 # What each opcode does to the stack, for the depth of its tuples: how many it takes, whether it
 # takes all down to the mark, and what it leaves.
-_TAKES = {"\x85": 1, "\x86": 2, "\x87": 3, "a": 1, "s": 2, "0": 1, "\x93": 2, "R": 2}
+_TAKES = {"\x85": 1, "\x86": 2, "\x87": 3, "a": 1, "s": 2, "0": 1, "\x93": 2, "R": 2, "\x81": 2,
+          "\x92": 3, "b": 1}  # fmt: skip
 _TO_MARK = frozenset("teu\x90\x911")
-_LEAVES_NOTHING = frozenset("asu\x90e01")
+_LEAVES_NOTHING = frozenset("asu\x90e01b")
 _NEITHER = frozenset("\x80\x95\x98")
 _ARGUMENTS = {"\x80": 1, "K": 1, "h": 1, "M": 2, "J": 4, "j": 4, "G": 8, "\x95": 8}
 
