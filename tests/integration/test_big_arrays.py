@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import pickle
+import signal
 import sys
 import threading
 from collections.abc import Iterator
@@ -192,7 +193,8 @@ def test_what_a_worker_keeps_is_not_overwritten(launch: Launch) -> None:
 
 def test_a_worker_that_forks_still_holds_its_arguments(launch: Launch) -> None:
     env = launch()
-    env.execute(ARRAYS, "fork_and_drop", (np.full(MB, 3, "u1"),))
+    env.execute(ARRAYS, "keep", ("forked", np.full(MB, 3, "u1")))
+    env.execute(ARRAYS, "fork_and_drop")
     env.execute(ARRAYS, "echo", (np.full(MB, 99, "u1"),))
     assert env.execute(ARRAYS, "total", ("forked",)) == 3 * MB
 
@@ -226,6 +228,31 @@ def test_a_task_that_runs_out_of_time_keeps_its_argument_until_its_worker_stops(
     gate.release()
     for other in others:
         assert (other.wait_for(10).result == 7).all()
+
+
+def test_a_task_that_ends_before_its_worker_reads_it_keeps_its_argument(launch: Launch) -> None:
+    env = launch()
+    pid = env.execute(os.getpid)
+    env.execute(ARRAYS, "drop")  # imports
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        late = env.submit(ARRAYS, "keep", ("late", np.full(MB, 1, "u1")), timeout=0.1)
+        with pytest.raises(TaskTimeoutError):
+            late.future.result(5)
+        other = env.submit(ARRAYS, "echo", (np.full(MB, 7, "u1"),))
+        assert len(files(env)) == 2
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    assert (other.wait_for(10).result == 7).all()
+    assert env.execute(ARRAYS, "total", ("late",)) == MB
+
+
+def test_the_segment_of_an_argument_is_free_when_its_task_has_ended(launch: Launch) -> None:
+    env = launch()
+    array = np.ones(MB)
+    for _ in range(30):
+        env.execute(ARRAYS, "first", (array,))
+    assert len(files(env)) == 1
 
 
 # -- the ceiling -----------------------------------------------------------------------------------

@@ -74,11 +74,10 @@ def flip(buffer):
     return pickle.PickleBuffer(bytearray(buffer)[::-1])
 
 
-def fork_and_drop(array):
-    """Have a child drop its copy of the array, and see whether it is still lent to us."""
+def fork_and_drop():
+    """Have a child drop its copies of what is kept."""
     pid = os.fork()
     if pid == 0:
-        del array
+        KEPT.clear()
         os._exit(0)
     os.waitpid(pid, 0)
-    KEPT["forked"] = array
