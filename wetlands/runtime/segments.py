@@ -111,10 +111,13 @@ class HostCarrier(SegmentCarrier):
 
     def _remove(self, prefix: str) -> None:
         for folder in self._folders:
-            with contextlib.suppress(OSError), os.scandir(folder) as entries:
-                for entry in entries:
-                    if entry.name.startswith(prefix):
-                        os.unlink(entry.path)
+            names: list[str] = []
+            with contextlib.suppress(OSError):
+                names = os.listdir(folder)
+            for name in names:
+                if name.startswith(prefix):
+                    with contextlib.suppress(OSError):  # another thread may be at it, too
+                        os.unlink(os.path.join(folder, name))
 
 
 def can_seat(size: int) -> bool:
