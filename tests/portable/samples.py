@@ -496,7 +496,7 @@ def array_classes() -> Any:
         masked,
         hard,
         fields,
-        np.ma.masked_array(["a", "b"]),
+        np.ma.masked_array(["a", "b"], fill_value="x"),
         np.ma.masked,
         matrix,
     ]

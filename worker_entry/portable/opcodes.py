@@ -26,11 +26,12 @@ class OpcodeError(Exception):
 
 
 _FIXED = re.compile(
-    rb"(?:[N\x88\x89\]ae)\x85\x86\x87t(}su\x8f\x90\x9101\x94\x93R\x97\x98]"
+    rb"(?:[N\x88\x89\]ae)(}su\x8f\x90\x9101\x94\x93R\x97\x98]"
     rb"|[\x80Kh].|M..|[Jj]....|[G\x95]........){0,5000}",
     re.DOTALL,
 )
 _STOP = ord(".")
+_OF_TUPLES = frozenset(b"\x85\x86\x87t")
 _OF_OBJECTS = b"\x81\x92b"
 #: Opcodes that a length precedes their bytes, and the size of this length.
 _LENGTHS = {
@@ -50,7 +51,7 @@ def check(pickle: bytes, objects: bool = False) -> None:
     Raises:
         OpcodeError: One of them is not for data, or is cut off, or tuples are nested too deep.
     """
-    place, size = 0, len(pickle)
+    place, size, tuples = 0, len(pickle), 0
     while True:
         found = _FIXED.match(pickle, place)
         start, place = place, found.end() if found else place
@@ -59,6 +60,8 @@ def check(pickle: bytes, objects: bool = False) -> None:
             break
         if code in _LENGTHS:
             place = _after_bytes(pickle, place, _LENGTHS[code])
+        elif code in _OF_TUPLES:
+            place, tuples = place + 1, tuples + 1
         elif code is None:
             raise OpcodeError("it ends too early")
         elif code in _OF_OBJECTS and objects:
@@ -67,7 +70,7 @@ def check(pickle: bytes, objects: bool = False) -> None:
             raise OpcodeError("they make an object of a class that is not among the types of data")
         elif place == start:
             raise OpcodeError(f"the opcode {bytes((code,))!r} is not one of data")
-    if sum(map(pickle.count, (b"\x85", b"\x86", b"\x87", b"t"))) > _FEW:
+    if tuples > _FEW:
         _check_depth(pickle)
 
 
