@@ -30,17 +30,20 @@ class Outcome(enum.Enum):
     SILENT = "silent"  #: the task gave no sign of life for longer than the pool's limit
     CLOSED = "closed"  #: the pool was closed before the task ended
     BROKEN = "broken"  #: the pool gave up replacing its workers
+    GONE = "gone"  #: the only worker that could run the task ended before it began
 
 
 @dataclass(frozen=True, slots=True)
 class TaskSubmitted:
     """The user wants ``task`` to run; ``timeout`` (seconds) limits its run time.
 
-    The number must be new: none is used twice in the life of a pool.
+    The number must be new: none is used twice in the life of a pool. A task that is *bound* to a
+    ``worker`` runs there or nowhere: it needs something that this process keeps.
     """
 
     task: int
     timeout: float = math.inf
+    worker: WorkerId | None = None
 
 
 @dataclass(frozen=True, slots=True)

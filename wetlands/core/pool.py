@@ -118,6 +118,8 @@ class PoolCore:
             self._resolve(task, Outcome.CLOSED)
         elif self.broken:
             self._resolve(task, Outcome.BROKEN)
+        elif event.worker is not None:
+            self._bind(task, event.worker)
         else:
             self.ready[task.id] = task
 
@@ -126,7 +128,7 @@ class PoolCore:
         if task is None:
             return
         if task.slot is None:
-            del self.ready[task.id]
+            del (task.bound.bound if task.bound else self.ready)[task.id]
             self._resolve(task, Outcome.CANCELED)
         else:
             self._interrupt(task.slot, task, event.force_after, Outcome.CANCELED)
@@ -136,6 +138,7 @@ class PoolCore:
         if slot and slot.state is SlotState.STARTING:
             slot.ready_at = self._crew.now
             self._crew.move(slot, SlotState.IDLE, math.inf, "hello")
+            self._run_bound(slot)
 
     def _on_task_progressed(self, event: TaskProgressed) -> None:
         slot = self._crew.busy_with(event)
@@ -151,6 +154,7 @@ class PoolCore:
         slot.failures = 0
         self._crew.move(slot, SlotState.IDLE, math.inf, event.outcome._value_)
         self._resolve(task, event.outcome, slot, event.detail)
+        self._run_bound(slot)
 
     def _on_worker_exited(self, event: WorkerExited) -> None:
         slot = self._crew.live(event.worker)
@@ -162,6 +166,7 @@ class PoolCore:
         elif task:
             slot.blameless = True
             self._resolve(task, Outcome.LOST, slot, event.detail)
+        self._lose_bound(slot, event.detail)
         self._crew.vacate(slot, replace=not self.closing)
 
     def _on_worker_faulted(self, event: WorkerFaulted) -> None:
@@ -228,7 +233,7 @@ class PoolCore:
     def _settle(self) -> None:
         idle = self._crew.idle
         while idle and self.ready:
-            self._dispatch(idle[next(reversed(idle))])
+            self._dispatch(idle[next(reversed(idle))], self.ready.popitem(last=False)[1])
         while idle and self.closing:
             self._crew.stop(idle[next(reversed(idle))])
         if self._crew.retired == len(self.slots):
@@ -246,8 +251,25 @@ class PoolCore:
 
     # -- actions ----------------------------------------------------------------------------------
 
-    def _dispatch(self, slot: Slot) -> None:
-        task = self.ready.popitem(last=False)[1]
+    def _bind(self, task: Task, worker: WorkerId) -> None:
+        slot = self._crew.live(worker)
+        if slot is None or slot.state is SlotState.KILLING:
+            self._resolve(task, Outcome.GONE)
+            return
+        task.bound = slot
+        slot.bound[task.id] = task
+        self._run_bound(slot)
+
+    def _run_bound(self, slot: Slot) -> None:
+        """Give an idle worker what only it can run, before it takes what anybody can."""
+        if slot.bound and slot.state is SlotState.IDLE:
+            self._dispatch(slot, slot.bound.popitem(last=False)[1])
+
+    def _lose_bound(self, slot: Slot, detail: object) -> None:
+        while slot.bound:
+            self._resolve(slot.bound.popitem(last=False)[1], Outcome.GONE, None, detail)
+
+    def _dispatch(self, slot: Slot, task: Task) -> None:
         task.attempt += 1
         task.slot, slot.task = slot, task
         task.limit_due = self._crew.now + task.timeout
@@ -270,11 +292,14 @@ class PoolCore:
         self._crew.kill(slot, reason)
         if task:
             self._resolve(task, outcome, slot, reason)
+        self._lose_bound(slot, reason)
 
     def _redeliver(self, slot: Slot, task: Task, detail: object) -> None:
         """Put back a task whose worker died before beginning it: it ran nowhere."""
         if task.interrupted:
             self._resolve(task, task.interrupted, None, detail)
+        elif task.bound:
+            self._resolve(task, Outcome.GONE, None, detail)
         elif task.attempt >= self.config.delivery_limit:
             self._resolve(task, Outcome.LOST, slot, detail)
         else:
@@ -293,8 +318,9 @@ class PoolCore:
         self._crew.commands.append(ResolveTask(task.id, outcome, worker, detail))
 
     def _empty_queue(self, outcome: Outcome) -> None:
-        while self.ready:
-            self._resolve(self.ready.popitem(last=False)[1], outcome)
+        for queue in (self.ready, *(slot.bound for slot in self.slots)):
+            while queue:
+                self._resolve(queue.popitem(last=False)[1], outcome)
 
     _HANDLERS: ClassVar[dict[type, Callable[[PoolCore, Any], None]]] = {
         TaskSubmitted: _on_task_submitted,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import OrderedDict
 from enum import Enum
 from typing import NamedTuple
 
@@ -51,6 +52,7 @@ class Task:
 
     __slots__ = (
         "attempt",
+        "bound",
         "force_due",
         "force_outcome",
         "id",
@@ -66,6 +68,7 @@ class Task:
         self.timeout = timeout
         self.attempt = 0
         self.slot: Slot | None = None  #: None while it is queued
+        self.bound: Slot | None = None  #: where it must run, if that matters
         self.interrupted: Outcome | None = None  #: the first reason why it was told to stop
         self.resolved = False  #: once true nobody waits for it, though its worker may be at it
         # Two deadlines, because neither may hide the other: a task that runs out of its own time
@@ -80,6 +83,7 @@ class Slot:
 
     __slots__ = (
         "blameless",
+        "bound",
         "failures",
         "kills",
         "ready_at",
@@ -94,6 +98,7 @@ class Slot:
         self.state = SlotState.VACANT
         self.state_due = math.inf  #: end of boot, backoff, stop or kill; of silence while BUSY
         self.task: Task | None = None
+        self.bound: OrderedDict[int, Task] = OrderedDict()  #: tasks that wait for this very worker
         self.failures = 0  #: deaths in a row that no task was to blame for
         self.ready_at = math.inf
         self.kills = 0

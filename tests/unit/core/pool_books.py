@@ -98,6 +98,8 @@ class PoolBooks:
         self.attempts: dict[int, int] = {}
         self.begun: set[int] = set()
         self.queue: OrderedDict[int, None] = OrderedDict()
+        self.bound: OrderedDict[int, WorkerId] = OrderedDict()  #: queued for one worker
+        self.choosy: dict[int, WorkerId] = {}  #: every task that ever was bound
         self.expected: dict[int, Expected] = {}
         self.closing = False
         self.announced: list[str] = []
@@ -149,7 +151,9 @@ class PoolBooks:
         assert task not in self.resolved, "dispatched after it was resolved"
         assert task not in self.begun, "started at most once"
         assert all(p.held is None or p.held[0] != task for p in self.alive.values())
-        assert self.queue.popitem(last=False)[0] == task, "out of order"
+        mine = [other for other, worker in self.bound.items() if worker == command.worker]
+        assert (mine or list(self.queue))[0] == task, "out of order"
+        del (self.bound if mine else self.queue)[task]
         self.attempts[task] = self.attempts.get(task, 0) + 1
         assert command.attempt == self.attempts[task] <= self.config.delivery_limit
         process.held = process.last = (task, command.attempt)
@@ -189,6 +193,7 @@ class PoolBooks:
                 self.expected[process.held[0]] = Expected(outcome, command.worker)
             process.held = None
         if not process.kills:
+            self.lose_bound(command.worker)
             process.died_at = self.now
         process.kills += 1
         process.kill_at = self.now + self.config.kill_retry
@@ -237,8 +242,14 @@ class PoolBooks:
         return None if process is None or process.given_up else process
 
     def expect_queue_to_end(self, outcome):
-        self.expected.update((task, Expected(outcome)) for task in self.queue)
+        self.expected.update((task, Expected(outcome)) for task in (*self.queue, *self.bound))
         self.queue.clear()
+        self.bound.clear()
+
+    def lose_bound(self, worker, detail=...):
+        for task in [task for task, place in self.bound.items() if place == worker]:
+            del self.bound[task]
+            self.expected[task] = Expected(Outcome.GONE, None, detail)
 
     def give_up_on_the_undead(self):
         for worker, process in self.alive.items():
@@ -270,6 +281,8 @@ class PoolBooks:
             outcome, blamed = Outcome.LOST, worker
         elif process.stop_wanted:
             outcome, blamed = process.stop_wanted, None
+        elif task in self.choosy:
+            outcome, blamed = Outcome.GONE, None
         elif self.attempts[task] >= self.config.delivery_limit:
             outcome, blamed = Outcome.LOST, worker
         else:
@@ -287,6 +300,7 @@ class PoolBooks:
         detail = object()
         if not process.given_up:
             self.account_for_task(worker, process, detail)
+            self.lose_bound(worker, detail)
             self.account_for_end(worker, process)
         self.feed(on.WorkerExited(worker, process.began, detail))
 

@@ -81,13 +81,32 @@ class PoolMachine(PoolBooks, RuleBasedStateMachine):
                 self.queue[task] = None
             self.feed(on.TaskSubmitted(task, timeout))
 
+    @rule(timeout=PATIENCES, number=st.sampled_from([1, 2]), index=PICKS, dead=RARELY)
+    def submit_bound(self, timeout, number, index, dead):
+        worker = self.pick(index, lambda process: True)
+        if dead and self.dead:
+            worker = self.dead[-1 - index % len(self.dead)]
+        for _ in range(number if worker else 0):
+            task = len(self.timeouts)
+            self.timeouts[task] = timeout
+            self.choosy[task] = worker
+            process = self.alive.get(worker)
+            if self.closing or self.announced:
+                outcome = Outcome.CLOSED if self.closing else Outcome.BROKEN
+                self.expected[task] = Expected(outcome)
+            elif process is None or process.kills:
+                self.expected[task] = Expected(Outcome.GONE)
+            else:
+                self.bound[task] = worker
+            self.feed(on.TaskSubmitted(task, timeout, worker))
+
     @precondition(lambda self: len(self.resolved) < len(self.timeouts))
     @rule(index=PICKS, force_after=PATIENCES)
     def cancel(self, index, force_after):
         waiting = [task for task in self.timeouts if task not in self.resolved]
         task = waiting[index % len(waiting)]
-        if task in self.queue:
-            del self.queue[task]
+        if task in self.queue or task in self.bound:
+            del (self.queue if task in self.queue else self.bound)[task]
             self.expected[task] = Expected(Outcome.CANCELED)
         for process in self.alive.values():
             if process.held and process.held[0] == task:
@@ -249,6 +268,8 @@ class PoolMachine(PoolBooks, RuleBasedStateMachine):
     def no_ready_task_beside_an_idle_worker(self):
         if self.core.ready:
             assert all(slot.state.name != "IDLE" for slot in self.core.slots)
+        for slot in self.core.slots:
+            assert not slot.bound or slot.state.name in ("STARTING", "BUSY")
 
     @invariant()
     def a_slot_has_a_task_exactly_while_busy(self):
@@ -260,9 +281,11 @@ class PoolMachine(PoolBooks, RuleBasedStateMachine):
     @invariant()
     def every_task_is_queued_held_or_resolved(self):
         assert list(self.core.ready) == list(self.queue)
+        for slot in self.core.slots:
+            assert list(slot.bound) == [t for t, w in self.bound.items() if w == slot.worker]
         held = {p.held[0] for p in self.alive.values() if p.held and not p.timed_out}
         unresolved = set(self.timeouts) - set(self.resolved)
-        assert unresolved == held | set(self.queue)
+        assert unresolved == held | set(self.queue) | set(self.bound)
         assert set(self.core.tasks) == unresolved, "remembered for ever, or forgotten too early"
 
     @invariant()

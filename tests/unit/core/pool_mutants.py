@@ -115,20 +115,26 @@ MUTANTS = [
     Mutant(
         "last task first",
         "pool",
-        "task = self.ready.popitem(last=False)[1]\n        task.attempt",
-        "task = self.ready.popitem()[1]\n        task.attempt",
+        "next(reversed(idle))], self.ready.popitem(last=False)[1])",
+        "next(reversed(idle))], self.ready.popitem()[1])",
     ),
     Mutant(
         "canceled queued task stays in ready",
         "pool",
-        "            del self.ready[task.id]\n",
-        "",
+        "            del (task.bound.bound if task.bound else self.ready)[task.id]\n",
+        "            del (task.bound.bound if task.bound else {task.id: 0})[task.id]\n",
+    ),
+    Mutant(
+        "canceled bound task stays with its worker",
+        "pool",
+        "            del (task.bound.bound if task.bound else self.ready)[task.id]\n",
+        "            del ({task.id: 0} if task.bound else self.ready)[task.id]\n",
     ),
     Mutant(
         "canceled queued task is forgotten",
         "pool",
-        "            del self.ready[task.id]\n            self._resolve(task, Outcome.CANCELED)\n",
-        "            del self.ready[task.id]\n",
+        "self.ready)[task.id]\n            self._resolve(task, Outcome.CANCELED)\n",
+        "self.ready)[task.id]\n",
     ),
     Mutant(
         "ended task remembered for ever",
@@ -171,6 +177,73 @@ MUTANTS = [
         "pool",
         "self._crew.commands.append(InterruptTask(slot.worker, task.id, task.attempt))",
         "pass",
+    ),
+    # -- tasks that are bound to a worker
+    Mutant(
+        "bound to a worker that is being killed",
+        "pool",
+        "if slot is None or slot.state is SlotState.KILLING:\n            self._resolve(task, O",
+        "if slot is None:\n            self._resolve(task, O",
+    ),
+    Mutant(
+        "bound task survives the exit of its worker",
+        "pool",
+        "        self._lose_bound(slot, event.detail)\n",
+        "",
+    ),
+    Mutant(
+        "bound task survives the kill of its worker",
+        "pool",
+        "        self._lose_bound(slot, reason)\n",
+        "",
+    ),
+    Mutant(
+        "bound task that never began goes to anybody",
+        "pool",
+        "        elif task.bound:\n",
+        "        elif False:\n",
+    ),
+    Mutant(
+        "bound task waits though its worker is idle",
+        "pool",
+        "        slot.bound[task.id] = task\n        self._run_bound(slot)\n",
+        "        slot.bound[task.id] = task\n",
+    ),
+    Mutant(
+        "bound task is not thought of when its worker is done",
+        "pool",
+        "        self._run_bound(slot)\n\n    def _on_worker_exited",
+        "\n    def _on_worker_exited",
+    ),
+    Mutant(
+        "bound task is not thought of when its worker is ready",
+        "pool",
+        "            self._run_bound(slot)\n",
+        "",
+    ),
+    Mutant(
+        "last bound task first",
+        "pool",
+        "self._dispatch(slot, slot.bound.popitem(last=False)[1])",
+        "self._dispatch(slot, slot.bound.popitem()[1])",
+    ),
+    Mutant(
+        "bound tasks outlive the pool",
+        "pool",
+        "(self.ready, *(slot.bound for slot in self.slots))",
+        "(self.ready,)",
+    ),
+    Mutant(
+        "a saturated pool is not noticed",
+        "pool",
+        "return self._crew.busy > 0 and not self._crew.idle",
+        "return self._crew.busy > 1 and not self._crew.idle",
+    ),
+    Mutant(
+        "busy workers are counted and never discounted",
+        "crew",
+        "(state is SlotState.BUSY) - (slot.state is SlotState.BUSY)",
+        "state is SlotState.BUSY",
     ),
     # -- limits and silence
     Mutant(
