@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from wetlands.environment import Environment
     from wetlands.environment_manager import EnvironmentManager
     from wetlands.portable import register_portable
+    from wetlands.result_proxy import ResultProxy
     from wetlands.task import Task, TaskEvent, TaskEventType, TaskStatus
 
 __version__ = "0.1.0"
@@ -28,6 +29,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Environment",
     "EnvironmentManager",
+    "ResultProxy",
     "Task",
     "TaskEvent",
     "TaskEventType",
@@ -39,6 +41,7 @@ __all__ = [
 _HOME = {
     "Environment": "wetlands.environment",
     "EnvironmentManager": "wetlands.environment_manager",
+    "ResultProxy": "wetlands.result_proxy",
     "Task": "wetlands.task",
     "TaskEvent": "wetlands.task",
     "TaskEventType": "wetlands.task",

@@ -25,6 +25,7 @@ from wetlands.errors import (
 from wetlands.mapping import MapIterator
 from wetlands.options import byte_count, count, positive, seconds
 from wetlands.proxy import ModuleProxy
+from wetlands.result_proxy import Passing, ResultProxy, keeps_result
 from wetlands.target import (
     Target,
     TargetLike,
@@ -204,6 +205,7 @@ class Environment:
         *,
         start: bool = True,
         timeout: float | None = None,
+        result: str = "value",
     ) -> Task[Any]:
         """Call a function in a worker; return the task at once.
 
@@ -217,6 +219,8 @@ class Environment:
             start: Whether to queue the task now; if not, ``task.start()`` does.
             timeout: Seconds that the task may run; then it fails, is asked to stop, and if it
                 does not within a second, its worker is replaced. None: no limit.
+            result: "value", or "proxy" to leave the result in the worker and get a
+                `ResultProxy`, which can be passed to other tasks.
 
         Raises:
             NotLaunchedError, PoolClosedError, PoolBrokenError: There are no workers.
@@ -225,9 +229,13 @@ class Environment:
         """
         pool = self._open_pool()
         limit = positive("timeout", timeout)
-        found = self._find(pool, target, function)
-        frames = encode_arguments(pool.codec, args, kwargs, found.label)
-        return self._submit(pool, found, frames, limit, start)
+        keep = keeps_result(result)
+        with Passing() as proxies:
+            found = self._find(pool, target, function)
+            frames = encode_arguments(pool.codec, args, kwargs, found.label)
+        if keep:
+            found = found.keeping()
+        return self._submit(pool, found, frames, limit, start, proxies)
 
     def submit_script(
         self,
@@ -288,8 +296,10 @@ class Environment:
         limit = positive("timeout", timeout)
 
         def submit(item: Any) -> tuple[Task[Any], int]:
-            frames = encode_arguments(pool.codec, (item,), None, found.label)
-            return self._submit(pool, found, frames, math.inf, True), carried(frames)
+            with Passing() as proxies:
+                frames = encode_arguments(pool.codec, (item,), None, found.label)
+            task = self._submit(pool, found, frames, math.inf, True, proxies)
+            return task, carried(frames)
 
         return MapIterator(
             submit,
@@ -318,8 +328,9 @@ class Environment:
         tasks: list[Task[Any]] = []
         try:
             for item in items:
-                frames = encode_arguments(pool.codec, (item,), None, found.label)
-                tasks.append(self._submit(pool, found, frames, math.inf, True))
+                with Passing() as proxies:
+                    frames = encode_arguments(pool.codec, (item,), None, found.label)
+                tasks.append(self._submit(pool, found, frames, math.inf, True, proxies))
         except BaseException:
             for task in tasks:
                 task.cancel()
@@ -332,13 +343,15 @@ class Environment:
         function: str | None = None,
         args: Sequence[Any] = (),
         kwargs: Mapping[str, Any] | None = None,
+        *,
+        result: str = "value",
     ) -> Any:
-        """Call a function in a worker, wait, and return its result.
+        """Call a function in a worker, wait, and return its result, or a proxy of it.
 
         Raises:
             ExecutionException: It failed. Otherwise as `submit`.
         """
-        return _result(self.submit(target, function, args, kwargs))
+        return _result(self.submit(target, function, args, kwargs, result=result))
 
     def run_script(
         self, path: str | os.PathLike[str], args: Sequence[str] = (), run_name: str = "__main__"
@@ -510,10 +523,16 @@ class Environment:
         return find_target(target, function, pool.codec, self._place(), version)
 
     def _submit(
-        self, pool: Pool, target: Target, arguments: Sequence[Any], timeout: float, start: bool
+        self,
+        pool: Pool,
+        target: Target,
+        arguments: Sequence[Any],
+        timeout: float,
+        start: bool,
+        proxies: Sequence[ResultProxy] = (),
     ) -> Task[Any]:
         frames = (*target.frames, *arguments)
-        return pool.submit(frames, timeout, target.label, start=start)
+        return pool.submit(frames, timeout, target.label, start=start, proxies=proxies)
 
     def _mapped(
         self,

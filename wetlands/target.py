@@ -20,6 +20,15 @@ from worker_entry.codec import Codec, CodecError, type_name
 TargetLike = str | os.PathLike[str] | Callable[..., Any]
 
 
+def _call(how: str, target: str, function: str, **more: Any) -> bytes:
+    call = {"how": how, "target": target, "function": function, **more}
+    return json.dumps(call, separators=(",", ":")).encode()
+
+
+#: The call that returns its argument.
+FETCH = _call("fetch", "", "")
+
+
 @dataclass(frozen=True)
 class Target:
     """A function to call, ready to be sent.
@@ -32,6 +41,12 @@ class Target:
 
     frames: tuple[bytes, ...]
     label: str
+
+    def keeping(self) -> Target:
+        """Return the same, with a result that stays in the worker."""
+        call, *function = self.frames
+        kept = _call(**{**json.loads(call), "keep": True})
+        return Target((kept, *function), self.label)
 
 
 def find_target(
@@ -131,11 +146,6 @@ def existing_file(path: str | os.PathLike[str]) -> str:
 
 def _looks_like_file(target: str) -> bool:
     return target.endswith(".py") or os.sep in target or (os.altsep or os.sep) in target
-
-
-def _call(how: str, target: str, function: str, **more: Any) -> bytes:
-    call = {"how": how, "target": target, "function": function, **more}
-    return json.dumps(call, separators=(",", ":")).encode()
 
 
 def _from_callable(

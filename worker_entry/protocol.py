@@ -1,4 +1,4 @@
-"""The wire between host and worker: this docstring is its specification, version 3.
+"""The wire between host and worker: this docstring is its specification, version 4.
 
 A message is a list of frames::
 
@@ -24,8 +24,8 @@ between two frames can neither take back what it said nor know how far it got, a
 A worker has two ROUTER peers in the host. On the *control* socket it says Hello with its token
 and gets Welcome or Reject; later Interrupt arrives there, read by a thread of its own, so that a
 busy main thread hears of it. On the *task* socket, owned by the main thread, it then says Ready,
-gets Run and Stop, and answers a Run with any number of Update, Output and Log and exactly one of
-Result, Failure or Canceled, all with the task and attempt of that Run.
+gets Run, Drop and Stop, and answers a Run with any number of Update, Output and Log and exactly one
+of Result, Kept, Failure or Canceled, all with the task and attempt of that Run.
 
 Pure: bytes in, messages out. `decode` raises `RemoteProtocolError` for anything that is not a
 message, whatever the bytes are, and never runs code from them. `encode` refuses what `decode`
@@ -39,7 +39,7 @@ import struct
 from typing import Any, NamedTuple, Sequence, Tuple, Union
 
 #: Raised with every change of what is on the wire.
-VERSION = 3
+VERSION = 4
 #: Limit of the JSON header in bytes: texts are cut by their senders below it.
 MAX_HEADER = 4 * 1024 * 1024
 
@@ -121,6 +121,14 @@ class Result(NamedTuple):
     payload: Payload
 
 
+class Kept(NamedTuple):
+    """Worker to host: the function returned a value of this type, which stays in the worker."""
+
+    task: int
+    attempt: int
+    type: str
+
+
 class Failure(NamedTuple):
     """Worker to host: the task failed; see `failure.describe` for the description."""
 
@@ -169,6 +177,12 @@ class Interrupt(NamedTuple):
     attempt: int
 
 
+class Drop(NamedTuple):
+    """Host to worker, between tasks: forget what these tasks have returned and you have kept."""
+
+    tasks: list[int]
+
+
 class Stop(NamedTuple):
     """Host to worker: exit."""
 
@@ -199,12 +213,14 @@ _KINDS: dict[Any, _Kind] = {
     Output: _Kind(b"O", True, {"key": (str,)}, True),
     Log: _Kind(b"L", True, {"level": (int,), "text": (str,)}, False),
     Result: _Kind(b"R", True, {}, True),
+    Kept: _Kind(b"K", True, {"type": (str,)}, False),
     Failure: _Kind(b"F", True, {"description": (dict,)}, False),
     Canceled: _Kind(b"C", True, {}, False),
     Welcome: _Kind(b"W", False, {}, False),
     Reject: _Kind(b"J", False, {"reason": (str,)}, False),
     Run: _Kind(b"T", True, {}, True),
     Interrupt: _Kind(b"I", True, {}, False),
+    Drop: _Kind(b"D", False, {"tasks": (list,)}, False),
     Stop: _Kind(b"S", False, {}, False),
 }
 _BY_CODE = {kind.code: (cls, kind) for cls, kind in _KINDS.items()}
@@ -216,6 +232,7 @@ Message = Union[
     Output,
     Log,
     Result,
+    Kept,
     Failure,
     Canceled,
     Void,
@@ -223,6 +240,7 @@ Message = Union[
     Reject,
     Run,
     Interrupt,
+    Drop,
     Stop,
 ]
 

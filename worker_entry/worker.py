@@ -8,10 +8,13 @@ The first payload frame of a Run, a JSON object, names what to run, by `how`:
 -   `value`: the function is the second payload frame, pickled by value, in one piece
 -   `source`: the same, as a bundle (see `rebuild`)
 -   `script`: the file `target` as a program, under the name `run_name`
+-   `fetch`: nothing is run; the result is the only argument
 -   `list`: nothing is run; the result is the names of the functions of `target`, found as a file
     or a module as `function` says
 
 For `value` and `source`, `target` is the folder from which user code is imported meanwhile, or "".
+
+With a true `keep`, the result stays here (see `kept`), and the host learns of its type.
 
 The frames that follow are the arguments, `(args, kwargs)`, as `codec` writes values.
 
@@ -39,10 +42,11 @@ from typing import Any, Callable, NoReturn
 
 import zmq
 
-from worker_entry import failure, protocol
+from worker_entry import failure, kept, protocol
 from worker_entry.codec import Codec, CodecError, type_name
 from worker_entry.connection import TaskSocket, connect, give_up, receive, undisturbed
 from worker_entry.control import Control, tie_to_host
+from worker_entry.failure import clean
 from worker_entry.handle import RemoteTaskHandle
 from worker_entry.modules import Modules, TargetError, find_function, list_functions
 from worker_entry.portable import registry
@@ -53,6 +57,8 @@ from worker_entry.streams import Streams
 #: Number and attempt of the last task that was begun, in a file that outlives this process: with
 #: it the host can tell, whatever this process dies of, whether a task that it sent ever ran.
 _STARTED = struct.Struct("!QI")
+#: Characters of the name of a type that are sent.
+MAX_NAME = 1000
 # Made here and now: a task may replace functions of the json module in the process we share.
 _read_json = json.JSONDecoder().decode
 
@@ -96,6 +102,9 @@ class Worker:
                 message = self._socket.receive()
                 if isinstance(message, protocol.Stop):
                     return
+                if isinstance(message, protocol.Drop):
+                    undisturbed(partial(kept.drop, message.tasks))
+                    continue
                 if not isinstance(message, protocol.Run):
                     give_up(f"{type(message).__name__} where tasks are taken")
                 ending = self._run(message)
@@ -129,7 +138,10 @@ class Worker:
             _leave_child(error)
         del error  # its traceback holds this frame
         undisturbed(partial(self._end, handle))
-        return protocol.Canceled(run.task, run.attempt) if handle._acknowledged else ending
+        if not handle._acknowledged:
+            return ending
+        undisturbed(partial(kept.drop, [run.task]))
+        return protocol.Canceled(run.task, run.attempt)
 
     def _end(self, handle: RemoteTaskHandle) -> None:
         self._streams.restore()
@@ -149,6 +161,9 @@ class Worker:
 
     def _attempt(self, run: protocol.Run, handle: RemoteTaskHandle) -> protocol.Message:
         value = self._call(run, handle)
+        if self._read_call(run.payload[0]).get("keep"):
+            kept.keep(run.task, value)
+            return protocol.Kept(run.task, run.attempt, clean(type_name(value), MAX_NAME))
         try:
             frames = self._codec.dumps(value, "result")
         except CodecError as error:
@@ -164,6 +179,8 @@ class Worker:
             return list_functions(self._module(call["function"], call["target"]))
         if how == "script":
             return self._run_script(call)
+        if how == "fetch":
+            return self._loads(run.payload[1:], "arguments", "the arguments")[0][0]
         # The target comes first: arguments may be of types that its module defines.
         function = self._function(how, call, run.payload)
         first = 2 if how in ("value", "source") else 1

@@ -19,6 +19,7 @@ def test_the_package_offers_its_names() -> None:
     assert wetlands.__all__ == [
         "Environment",
         "EnvironmentManager",
+        "ResultProxy",
         "Task",
         "TaskEvent",
         "TaskEventType",

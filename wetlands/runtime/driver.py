@@ -44,6 +44,7 @@ from wetlands.core.policy import PoolConfig
 from wetlands.core.pool import PoolCore, SlotState
 from wetlands.errors import InternalError, PoolBrokenError, TaskAbandonedError, WorkerStartError
 from wetlands.latch import Latch
+from wetlands.result_proxy import Keeper, ResultProxy
 from wetlands.runtime.ending import Endings
 from wetlands.runtime.host import Host
 from wetlands.runtime.launcher import WorkerPlan, start_worker
@@ -74,6 +75,8 @@ class Entry:
     task: Task[Any]
     payload: tuple[bytes, ...]
     timeout: float
+    worker: WorkerId | None = None  #: the only one that can run it
+    proxies: Sequence[ResultProxy] = ()  #: kept from being released
 
 
 class Driver:
@@ -89,7 +92,9 @@ class Driver:
         refusal: Makes the error for submissions that came too late; None while all is well.
     """
 
-    def __init__(self, host: Host, plan: WorkerPlan, config: PoolConfig, codec: Codec) -> None:
+    def __init__(
+        self, host: Host, plan: WorkerPlan, config: PoolConfig, codec: Codec, keeper: Keeper
+    ) -> None:
         self.core = PoolCore(config)
         self.entries: dict[int, Entry] = {}
         self.unstarted: weakref.WeakSet[Task[Any]] = weakref.WeakSet()
@@ -100,6 +105,7 @@ class Driver:
         self._host = host
         self._plan = plan
         self._carrier = codec.carrier
+        self._keeper = keeper
         self._endings = Endings(plan.environment, config.worker_timeout, codec)
         self._workers: dict[WorkerId, WorkerLink] = {}
         self._by_identity: dict[bytes, WorkerLink] = {}
@@ -178,7 +184,7 @@ class Driver:
         entry, task._order = task._order, None
         if entry is not None:
             self.entries[task.number] = entry
-            self.handle(TaskSubmitted(task.number, entry.timeout))
+            self.handle(TaskSubmitted(task.number, entry.timeout, entry.worker))
 
     def cancel(self, task: Task[Any], force_after: float) -> None:
         """Cancel a task that is not running, ask a running one to stop."""
@@ -187,6 +193,25 @@ class Driver:
         else:
             task._order = None  # a start that is under way comes to nothing
             self._host.loop.at_end_of_pass(lambda: task._finish(TaskStatus.CANCELED))
+
+    def has(self, worker: WorkerId) -> bool:
+        """Whether a worker is there and may be asked for what it keeps; for any thread."""
+        link = self._workers.get(worker)
+        return link is not None and not link.kill_reason and not self.closed.is_set()
+
+    def drop(self, worker: WorkerId, number: int) -> None:
+        """Have a worker forget what a task returned, as soon as it is idle."""
+        link = self._workers.get(worker)
+        if link is not None:
+            link.dropped.append(number)
+            if len(link.dropped) == 1:  # those of the same pass go in one message
+                self._host.loop.at_end_of_pass(lambda: self._send_dropped(link))
+
+    def _send_dropped(self, link: WorkerLink) -> None:
+        if link.busy_with is None and link.dropped:
+            with contextlib.suppress(PeerUnreachableError):  # it takes them along
+                self._host.transport.send(link.task_identity, protocol.Drop(link.dropped))
+            link.dropped = []
 
     def handle(self, event: Event) -> None:
         """Feed the core; what executing its commands brings up waits its turn."""
@@ -354,6 +379,10 @@ class Driver:
             worker, message.task, message.attempt, Outcome.COMPLETED, self._redeem(message.payload)
         )
 
+    def _on_kept(self, worker: WorkerLink, message: protocol.Kept) -> None:
+        proxy = ResultProxy(self._keeper, worker.id, message.task, message.type)
+        self._end(worker, message.task, message.attempt, Outcome.COMPLETED, proxy)
+
     def _on_failure(self, worker: WorkerLink, message: protocol.Failure) -> None:
         self._end(worker, message.task, message.attempt, Outcome.FAILED, message.description)
 
@@ -366,6 +395,8 @@ class Driver:
         if worker.busy_with == (task, attempt):
             worker.busy_with = None
             worker.payload = ()
+            if worker.dropped:
+                self._host.loop.at_end_of_pass(lambda: self._send_dropped(worker))
         self.handle(TaskEnded(worker.id, task, attempt, outcome, detail))
 
     def _redeem(self, payload: Sequence[Any]) -> Sequence[Any]:
@@ -458,6 +489,7 @@ class Driver:
         protocol.Output: _on_output,
         protocol.Log: _on_log,
         protocol.Result: _on_result,
+        protocol.Kept: _on_kept,
         protocol.Failure: _on_failure,
         protocol.Canceled: _on_canceled,
         protocol.Void: lambda driver, worker, message: None,

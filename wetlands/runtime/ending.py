@@ -14,6 +14,7 @@ from wetlands.errors import (
     TaskTimeoutError,
     WorkerLostError,
 )
+from wetlands.result_proxy import ResultProxy
 from wetlands.runtime.process import Death
 from wetlands.task import Task
 from wetlands.task_event import TaskStatus
@@ -41,6 +42,9 @@ class Endings:
             limit: The seconds that it was allowed to run.
         """
         if command.outcome is Outcome.COMPLETED:
+            if isinstance(command.detail, ResultProxy):
+                proxy = command.detail
+                return (TaskStatus.COMPLETED, lambda: proxy, None)
             payload: Any = command.detail or (b"",)
             return (TaskStatus.COMPLETED, self.loader(payload, task, command.worker), None)
         if command.outcome is Outcome.CANCELED:
@@ -93,6 +97,8 @@ class Endings:
             return self._timed_out(limit, task_id, worker)
         if command.outcome is Outcome.SILENT:
             return self._silent(task_id, worker)
+        if command.outcome is Outcome.GONE:
+            return self._gone(task_id, command.detail)
         if command.outcome is Outcome.LOST:
             death = detail if isinstance(detail, Death) else Death(-9, str(detail))
             return self._lost(death, task_id, worker)
@@ -132,6 +138,15 @@ class Endings:
             signal=death.signal,
             log_tail=death.log_tail,
             **self._where(task_id, worker),
+        )
+
+    def _gone(self, task_id: str, detail: object) -> WorkerLostError:
+        """Return the error of a task whose argument was lost with the worker that kept it."""
+        story = f" That worker {detail.describe()}." if isinstance(detail, Death) else ""
+        return WorkerLostError(
+            f"Task {task_id} can't run: a value that it needs was kept by a worker of environment "
+            f"{self._environment!r} that is gone.{story} Make the value again.",
+            **self._where(task_id, None),
         )
 
     def _timed_out(self, limit: float, task_id: str, worker: WorkerId | None) -> TaskTimeoutError:

@@ -37,6 +37,7 @@ class WorkerLink:
     kill_reason: str = ""
     busy_with: tuple[int, int] | None = None  #: task and attempt
     payload: tuple[Any, ...] = ()  #: of that task, which may name segments, until it has answered
+    dropped: list[int] = field(default_factory=list)  #: what it keeps, and need not any more
     records: Limiter = field(default_factory=Limiter, repr=False)  #: of `task.log()`
 
     @property

@@ -107,6 +107,13 @@ class Loop:
         self._inbox.append((client, call))
         self.run_queued()
 
+    def hand_over(self, client: LoopClient | None, call: Callable[[], None]) -> None:
+        """Run ``call``, in the order of posting, on another thread: a finalizer may be under any
+        lock, also one that a pass would wait for.
+        """
+        self._inbox.append((client, call))
+        self._sleeper.wake()
+
     def queue(self, client: LoopClient | None, call: Callable[[], None]) -> None:
         """Run ``call``, in the order of posting, when there is a reason for a pass."""
         self._inbox.append((client, call))

@@ -7,19 +7,21 @@ import logging
 import math
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from wetlands.core.events import CloseRequested
+from wetlands.core.events import CloseRequested, WorkerId
 from wetlands.core.policy import PoolConfig
 from wetlands.core.pool import SlotState
 from wetlands.errors import PoolClosedError
 from wetlands.latch import Latch
+from wetlands.result_proxy import Passing, ResultProxy, home_of
 from wetlands.runtime import host as host_module
 from wetlands.runtime import sharing
 from wetlands.runtime.driver import Driver, Entry
 from wetlands.runtime.launcher import WorkerPlan
 from wetlands.runtime.segments import HostCarrier, can_seat
+from wetlands.target import FETCH
 from wetlands.task import Task
 from worker_entry.codec import Codec
 
@@ -45,7 +47,7 @@ class Pool:
             self._make_carrier(plan, config),
             data_only=plan.trust == "data",
         )
-        self._driver = Driver(self._host, plan, config, self.codec)
+        self._driver = Driver(self._host, plan, config, self.codec, self)
 
     def open(self) -> None:
         """Start the workers, in parallel, and wait until each has said hello.
@@ -64,15 +66,30 @@ class Pool:
             raise self._driver.start_error
 
     def submit(
-        self, payload: tuple[bytes, ...], timeout: float, description: str, *, start: bool
+        self,
+        payload: tuple[bytes, ...],
+        timeout: float,
+        description: str,
+        *,
+        start: bool,
+        proxies: Sequence[ResultProxy] = (),
     ) -> Task[Any]:
         """Return a task, queued or not.
 
+        Args:
+            payload: What to run.
+            timeout: Seconds that it may run.
+            description: What to call it.
+            start: Whether to queue it.
+            proxies: Those in the payload; they decide on the worker, and live as long as the task.
+
         Raises:
+            SerializationError: No worker has the values of all proxies.
             PoolClosedError, PoolBrokenError, ForkedError: It would never run.
         """
         task: Task[Any] = Task(self, next(self._numbers), description)
-        task._order = Entry(task, payload, timeout)
+        home = home_of(proxies, self) if proxies else None
+        task._order = Entry(task, payload, timeout, home, proxies)
         if start:
             return task.start()
         # Weakly: a task that nobody has any more, and nobody started, is forgotten.
@@ -115,7 +132,12 @@ class Pool:
         """Cancel a queued task before returning, ask a running one to stop; called by the task."""
         self.check_process()
         done = Latch()
-        self._post_cancel([task], force_after, done.set)
+
+        def cancel() -> None:
+            self._driver.cancel(task, force_after)
+            self._host.loop.at_end_of_pass(done.set)
+
+        self._host.loop.post(self._driver, cancel)
         # Should the loop end right now, every task has been ended anyway.
         while not done.wait(0.5) and not self._driver.closed.is_set():
             pass
@@ -123,17 +145,37 @@ class Pool:
     def cancel_soon(self, tasks: list[Task[Any]]) -> None:
         """Cancel tasks without waiting, not even for a lock: what a finalizer may do."""
         if os.getpid() == self._host.pid:
-            self._post_cancel(tasks, math.inf, lambda: None)
 
-    def _post_cancel(
-        self, tasks: list[Task[Any]], force_after: float, done: Callable[[], None]
-    ) -> None:
-        def cancel() -> None:
-            for task in tasks:
-                self._driver.cancel(task, force_after)
-            self._host.loop.at_end_of_pass(done)
+            def cancel() -> None:
+                for task in tasks:
+                    self._driver.cancel(task, math.inf)
 
-        self._host.loop.post(self._driver, cancel)
+            self._host.loop.hand_over(self._driver, cancel)
+
+    # -- results that stay in workers -------------------------------------------------------------
+
+    @property
+    def environment(self) -> str:
+        """See `Keeper`."""
+        return self._plan.environment
+
+    def keeps(self, worker: WorkerId) -> bool:
+        """See `Keeper`."""
+        return self._driver.has(worker)
+
+    def fetch(self, proxy: ResultProxy) -> Any:
+        """See `Keeper`."""
+        with Passing():
+            frames = (FETCH, *self.codec.dumps_call((proxy,), {}))
+        task = self.submit(frames, math.inf, "fetch", start=True, proxies=[proxy])
+        return task.wait_for()._value()
+
+    def release(self, worker: WorkerId, number: int) -> None:
+        """See `Keeper`."""
+        if os.getpid() == self._host.pid:
+            self._host.loop.hand_over(self._driver, lambda: self._driver.drop(worker, number))
+
+    # -- waiting, delivery, the end ---------------------------------------------------------------
 
     def wait_for_end(self, latch: Latch, timeout: float | None) -> bool:
         """Wait until a task has set its latch; called by the task."""

@@ -432,3 +432,43 @@ def fail_badly(*, task):
 
     description = {"error": "broken", "traceback": 5, "cause": {"cause": {"traceback": 7}}}
     task._send(protocol.Failure(task._task, task._attempt, description))
+
+
+class Counter:
+    """Something of a type that the host lacks."""
+
+    dropped = []  # noqa: RUF012
+
+    def __init__(self, start=0, name="counter"):
+        self.value = start
+        self.name = name
+
+    def __del__(self):
+        Counter.dropped.append(self.name)
+
+    def __reduce__(self):
+        raise TypeError("stays where it is")
+
+
+def make_counter(start=0, name="counter"):
+    return Counter(start, name)
+
+
+def count_up(counter, by=1):
+    counter.value += by
+    return counter.value
+
+
+def count_up_in(things, path=None):
+    if path is not None:
+        hold(path)
+    return [counter.value for counter in things["counters"]], os.getpid()
+
+
+def dropped_counters():
+    return sorted(Counter.dropped)
+
+
+def make_and_cancel(*, task=None):
+    task.cancel()
+    return Counter(0, "canceled")

@@ -43,6 +43,8 @@ messages: st.SearchStrategy[Any] = st.one_of(
     st.builds(protocol.Output, tasks, attempts, texts, payloads),
     st.builds(protocol.Log, tasks, attempts, whole, texts),
     st.builds(protocol.Result, tasks, attempts, payloads),
+    st.builds(protocol.Kept, tasks, attempts, texts),
+    st.builds(protocol.Drop, st.lists(tasks.filter(lambda number: number < 2**63), max_size=4)),
     st.builds(protocol.Failure, tasks, attempts, st.dictionaries(texts, trees, max_size=4)),
     st.builds(protocol.Canceled, tasks, attempts),
     st.builds(protocol.Void),
@@ -61,6 +63,8 @@ EXAMPLES: dict[str, Any] = {
     "output": protocol.Output(2**64 - 1, 2**32 - 1, "mask", (b"\x80\x04N.", b"buffer")),
     "log": protocol.Log(3, 1, 20, "a line"),
     "result": protocol.Result(4, 0, (b"\x80\x04K\x05.",)),
+    "kept": protocol.Kept(4, 0, "torch.nn.modules.container.Sequential"),
+    "drop": protocol.Drop([1, 2]),
     "failure": protocol.Failure(
         5, 0, {"kind": "exception", "error": "ValueError: no", "traceback": ["a"], "cause": None}
     ),
@@ -105,7 +109,7 @@ def test_there_is_a_golden_file_for_every_kind_and_no_other() -> None:
     kinds = {type(message) for message in EXAMPLES.values()}
     assert kinds == {*protocol._KINDS, protocol.Void}
     assert {path.stem for path in GOLDEN.iterdir()} == set(EXAMPLES)
-    assert protocol.VERSION == 3
+    assert protocol.VERSION == 4
 
 
 def test_frames_may_be_views_of_memory() -> None:
