@@ -680,6 +680,8 @@ def arrow_columns() -> Any:
     return [
         pd.Series([1, None], dtype="int64[pyarrow]"),
         pd.Series(["a", None], dtype="string[pyarrow]"),
+        pd.Series([], dtype="string[pyarrow]"),
+        pd.concat([pd.Series(["é" * 9, None, "", "b"], dtype="string[pyarrow]")] * 9)[3:],
         pd.DataFrame({"a": pd.Series([[1], None], dtype=_arrow_list())}),
     ]
 

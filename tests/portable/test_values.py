@@ -300,3 +300,33 @@ def test_no_time_zone_is_made_of_a_path() -> None:
 
 def test_pickles_of_the_codec_are_plain_pickles_otherwise() -> None:
     assert pickle.loads(PLAIN.dumps([1, {"a": samples.Point(1, 2)}])[0]) == [1, {"a": (1, 2)}]
+
+
+def test_texts_of_arrow_are_read_without_pyarrow_too() -> None:
+    pandas = pytest.importorskip("pandas")
+    from worker_entry.portable.columns import build_array
+
+    data = np.frombuffer("añb".encode(), np.uint8)
+    places, gaps = np.array([0, 1, 3, 3, 4]), np.array([False, False, True, False])
+    found = build_array("packed", data, places, gaps, None, "NA")
+    assert found.tolist() == ["a", "ñ", pandas.NA, "b"]
+
+
+@pytest.mark.parametrize(
+    ("data", "places", "gaps"),
+    [
+        (b"ab", [0, 5, 2], 2),
+        (b"ab", [0, -1, 2], 2),
+        (b"ab", [1, 1, 2], 2),
+        (b"ab", [0, 1, 1], 2),
+        (b"ab", [0, 1, 2], 3),
+        (b"\xff\xfe", [0, 1, 2], 2),
+    ],
+)
+def test_texts_that_are_none_are_refused(data: bytes, places: list[int], gaps: int) -> None:
+    pytest.importorskip("pandas")
+    from worker_entry.portable.columns import build_array
+
+    array = np.frombuffer(data, np.uint8)
+    with pytest.raises(ValueError, match=r"places|decode|UTF8"):
+        build_array("packed", array, np.array(places), np.zeros(gaps, bool), None, "NA")

@@ -1,9 +1,9 @@
 """What pandas keeps its columns in: arrays of its own, and those of NumPy.
 
 Each is sent as the arrays of NumPy that it is made of, without a copy where it holds them. Arrow
-as the way for all of them was rejected: a table of numbers costs a copy on either side, one of
-texts is converted twice, and both sides must have pyarrow. It is the way for columns that are
-Arrow already.
+as the way for all of them was rejected: it refuses columns of mixed objects, and both sides must
+have pyarrow. It is the way for columns that are Arrow already; texts that are go as the memory that
+Arrow has them in, which a receiver without pyarrow can read as well.
 
 The kinds of missing values stay. Two things follow the receiving pandas: named time zones are of
 the library that it uses, and texts are of its default type, `str` since pandas 3 and `object`
@@ -127,6 +127,48 @@ def _apart_strings(array: Any) -> Any:
     return "strings", texts.tolist(), storage, missing
 
 
+def _apart_arrow_strings(array: Any) -> Any:
+    """Take texts apart as Arrow has them: their UTF-8 in one piece, and where each begins."""
+    import pyarrow as pa
+
+    texts = pa.concat_arrays([c.cast(pa.large_string()) for c in array.__arrow_array__().chunks])
+    if not len(texts):
+        return _apart_strings(array)
+    _, places, data = texts.buffers()
+    places = np.frombuffer(places, np.int64)[texts.offset : texts.offset + len(texts) + 1]
+    data = np.frombuffer(data or b"", np.uint8)[places[0] : places[-1]]
+    gaps = np.asarray(texts.is_null().to_numpy(zero_copy_only=False), bool)
+    return ("packed", data, places - places[0], gaps, *describe_string(array.dtype))
+
+
+def _build_packed(data: Any, places: Any, gaps: Any, storage: str | None, missing: str) -> Any:
+    count = len(places) - 1
+    if (
+        len(gaps) != count
+        or places[0] != 0
+        or places[-1] != len(data)
+        or (np.diff(places) < 0).any()
+    ):
+        raise ValueError("texts that don't fit their places")
+    dtype = build_string(storage, missing)
+    try:
+        import pyarrow as pa
+    except ImportError:
+        pa = None
+    if pa is None or dtype is object or not hasattr(dtype, "__from_arrow__"):
+        text, ends = data.tobytes(), places.tolist()
+        texts = [
+            None if gap else text[begin:end].decode()
+            for gap, begin, end in zip(gaps.tolist(), ends, ends[1:])
+        ]
+        return _build_strings(texts, storage, missing)
+    valid = None if not gaps.any() else pa.py_buffer(np.packbits(~gaps, bitorder="little"))
+    buffers = [valid, pa.py_buffer(np.ascontiguousarray(places)), pa.py_buffer(data)]
+    found = pa.Array.from_buffers(pa.large_string(), count, buffers)
+    found.validate(full=True)  # the sender may be anybody
+    return dtype.__from_arrow__(pa.chunked_array([found]))
+
+
 def describe_string(dtype: Any) -> tuple[str | None, str]:
     """Return how a `StringDtype` keeps its texts, where that is no default, and what is missing."""
     if getattr(dtype, "na_value", pd.NA) is pd.NA:
@@ -216,8 +258,8 @@ _TAKE_APART: dict[str, Any] = {
     "PeriodArray": _apart_periods,
     "IntervalArray": _apart_intervals,
     "StringArray": _apart_strings,
-    "ArrowStringArray": _apart_strings,
-    "ArrowStringArrayNumpySemantics": _apart_strings,
+    "ArrowStringArray": _apart_arrow_strings,
+    "ArrowStringArrayNumpySemantics": _apart_arrow_strings,
     "StringArrayNumpySemantics": _apart_strings,
     "SparseArray": _apart_sparse,
     "ArrowExtensionArray": _apart_arrow,
@@ -232,6 +274,7 @@ _BUILD: dict[str, Any] = {
     "periods": _build_periods,
     "intervals": _build_intervals,
     "strings": _build_strings,
+    "packed": _build_packed,
     "sparse": _build_sparse,
     "arrow": _build_arrow,
     "numpy": _build_numpy,
