@@ -46,6 +46,7 @@ class Shield:
         self._calm: list[Any] = []  #: handlers that were found harmless
         self._handler: Callable[[int, FrameType | None], Any] | None = None
         self._late = False
+        self._note = self._take_note  # each access to a method makes another object
 
     def can_be_had(self) -> bool:
         """Whether this thread may begin a stretch: nothing that it can't hold off would break it.
@@ -65,10 +66,10 @@ class Shield:
         """Begin the stretch, after `can_be_had` and before any other code of the user has run."""
         if threading.get_ident() != self._main:
             return
-        handler = self._calm[0]
+        handler = _signal.getsignal(_SIGINT)  # one that has run since may have exchanged itself
         if callable(handler):
             # Nothing raises from here on. Should it just before: nothing has happened yet.
-            _signal.signal(_SIGINT, self._take_note)
+            _signal.signal(_SIGINT, self._note)
             self._handler = handler
         self._late = False
         self._up = True
@@ -84,7 +85,8 @@ class Shield:
         self._up = False
         handler, self._handler = self._handler, None
         if handler is not None:
-            _signal.signal(_SIGINT, handler)
+            if _signal.getsignal(_SIGINT) is self._note:  # or a finalizer has set another one
+                _signal.signal(_SIGINT, handler)
             if self._late:
                 self._late = False
                 handler(_SIGINT, sys._getframe(1))

@@ -61,6 +61,23 @@ def test_the_handler_of_the_user_is_called_late_and_with_a_frame(shield: Shield)
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def test_a_handler_that_exchanges_itself_is_not_put_back(shield: Shield) -> None:
+    signal.signal(signal.SIGINT, lambda *_: signal.signal(signal.SIGINT, signal.SIG_IGN))
+    try:
+        assert shield.can_be_had()
+        os.kill(os.getpid(), signal.SIGINT)  # while the thread sleeps, before it goes on
+        shield.up()
+        shield.down()
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        shield.up()
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        shield.down()
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 @pytest.mark.parametrize("disposition", [signal.SIG_IGN, signal.SIG_DFL])
 def test_a_signal_without_a_handler_is_left_alone(shield: Shield, disposition: Any) -> None:
     signal.signal(signal.SIGINT, disposition)
