@@ -8,7 +8,9 @@ has the handle.
 
 from __future__ import annotations
 
+import sys
 import threading
+import weakref
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
@@ -90,40 +92,43 @@ class ResultProxy:
             self._released = True
             self._keeper.release(self._worker, self._number)
 
-    def __del__(self) -> None:
-        if not getattr(self, "_released", True):
+    def __del__(self, finalizing: Callable[[], bool] = sys.is_finalizing) -> None:
+        # At the end of the interpreter the modules that this needs are gone, as are the workers.
+        if not getattr(self, "_released", True) and not finalizing():
             self.release()
 
     def __reduce__(self) -> tuple[Callable[[int], Any], tuple[int]]:
-        if _passing.proxies is None:
+        passing = _local.passing()
+        if passing is None:
             raise TypeError(
                 "a ResultProxy can't be pickled or copied: pass it as an argument to a task of "
                 f"environment {self._keeper.environment!r}, or fetch() the value"
             )
-        _passing.proxies.append(self)
+        passing.proxies.append(self)
         return kept.find, (self._number,)
-
-
-class _Local(threading.local):
-    proxies: list[ResultProxy] | None = None
-
-
-_passing = _Local()
 
 
 class Passing:
     """Within such a block, this thread may pickle proxies; gives those that it did."""
 
-    __slots__ = ("_outer",)
+    __slots__ = ("__weakref__", "_outer", "proxies")
 
     def __enter__(self) -> list[ResultProxy]:
-        self._outer = _passing.proxies
-        found: list[ResultProxy] = []
-        _passing.proxies = found
-        return found
+        self.proxies: list[ResultProxy] = []
+        self._outer = _local.passing
+        # Weakly: an interruption on the way into or out of the block must not leave it open.
+        _local.passing = weakref.ref(self)
+        return self.proxies
 
     def __exit__(self, *error: object) -> None:
-        _passing.proxies = self._outer
+        _local.passing = self._outer
+
+
+class _Local(threading.local):
+    passing: Callable[[], Passing | None] = staticmethod(lambda: None)
+
+
+_local = _Local()
 
 
 def home_of(proxies: Sequence[ResultProxy], keeper: Keeper) -> WorkerId | None:
