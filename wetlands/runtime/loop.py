@@ -211,7 +211,7 @@ class Loop:
     def _sleep(self) -> None:
         with self._sleeper as sleeper:
             self._standing_by, self._led = self._led, False
-            if not (self._inbox or self._unfinished):
+            if not (self._inbox or self._unfinished or self._stopping):
                 sleeper.sleep(self._due, aside=PAUSE if self._standing_by else None)
 
     def _pass_and_give_back(self) -> None:
