@@ -286,3 +286,39 @@ def test_sixteen_threads_call_and_wait_and_none_starves(env: Environment) -> Non
     finally:
         sys.setswitchinterval(interval)
     assert done == [40] * 16
+
+
+def test_a_handler_of_the_leader_may_wait_as_well(env: Environment, gate: Gate) -> None:
+    task, waited = env.submit(WORK, "hold", (gate.path,)), []
+
+    def stop_and_wait(number: int, frame: Any) -> None:
+        gate.release()
+        waited.append(task.wait_for(5).result)
+
+    def interrupt() -> None:
+        wait_until(lambda: leads(env) and loop_of(env)._leader._asleep)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    before = signal.signal(signal.SIGINT, stop_and_wait)
+    sender = threading.Thread(target=interrupt)
+    try:
+        gate.wait_started()
+        sender.start()
+        assert task.wait_for(5).result == "gate"
+    finally:
+        sender.join(5)
+        signal.signal(signal.SIGINT, before)
+    assert waited == ["gate"]
+    assert not leads(env)
+    assert env.execute(WORK, "echo", (1,)) == 1
+
+
+def test_who_has_led_before_does_not_take_the_seat_of_another(env: Environment) -> None:
+    loop = loop_of(env)
+    assert env.execute(WORK, "echo", (1,)) == 1
+    assert loop._seat.acquire(timeout=5)  # another thread, which has not yet said who it is
+    try:
+        assert env.execute(WORK, "echo", (2,)) == 2
+        assert leads(env)
+    finally:
+        loop._seat.release()

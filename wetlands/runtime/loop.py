@@ -90,10 +90,12 @@ class Loop:
         self._unfinished = False  #: the last pass left something to do
         self._due = math.inf  #: the next deadline of all
         self._seat = threading.Lock()  #: held by who leads
-        self._seated: int | None = None  #: who that is, or was
+        self._seated: int | None = None  #: who that is
+        self._leading = False  #: he has got as far as leading
         self._led = False  #: somebody leads, or did a moment ago
         self._standing_by = False  #: the loop thread sleeps beside the socket
         self._stopping = False
+        self._stopped = False  #: the socket is not to be used any more
         self._sleeper = Sleeper(transport.descriptor)  #: where the loop thread sleeps
         self._leader = Sleeper(transport.descriptor)
         self._thread = threading.Thread(target=self._run, name="wetlands-loop", daemon=True)
@@ -162,8 +164,12 @@ class Loop:
         self.post(None, stop)
         self._sleeper.wake()
         self._thread.join(timeout)
-        # For good: no pass will find the socket closed, and nobody sleeps on it.
-        self._role.acquire(timeout=timeout)
+        # For good: no pass will find the socket closed, and nobody sleeps on it. The role itself
+        # is given back, as a leader who has not noticed yet that all is over may wait for it.
+        taken = self._role.acquire(timeout=timeout)
+        self._stopped = True
+        if taken:
+            self._role.release()
         self._sleeper.close()
         if self._seat.acquire(timeout=1.0):
             self._leader.close()
@@ -203,7 +209,7 @@ class Loop:
     # -- who runs passes --------------------------------------------------------------------------
 
     def _run(self) -> None:
-        while not self._stopping or self._inbox or self._endings:
+        while not self._stopped and (not self._stopping or self._inbox or self._endings):
             self._sleep()
             with self._role:
                 self._pass()
@@ -211,6 +217,7 @@ class Loop:
     def _sleep(self) -> None:
         with self._sleeper as sleeper:
             self._standing_by, self._led = self._led, False
+            # Asked after lying down: who stops the loop later finds somebody to wake.
             if not (self._inbox or self._unfinished or self._stopping):
                 sleeper.sleep(self._due, aside=PAUSE if self._standing_by else None)
 
@@ -225,21 +232,27 @@ class Loop:
 
     def _try_to_lead(self, latch: Latch, end: float) -> None:
         # An interruption may cost the seat; then it is still there for the thread that lost it.
-        if not (self._seat.acquire(blocking=False) or self._seated == threading.get_ident()):
+        # Not so if that thread leads: this is a signal handler or a finalizer, which waits as well.
+        if not self._seat.acquire(blocking=False) and (
+            self._leading or self._seated != threading.get_ident()
+        ):
             return
         self._seated = threading.get_ident()
-        latch.add(self._leader)
         try:
+            self._leading = True
+            latch.add(self._leader)
             self._lead(latch, end)
         finally:
+            self._leading = False
             latch.discard(self._leader)
+            self._seated = None  # first: the next one has the seat before he says who he is
             self._seat.release()
             if self._unended():
                 self.attend()
 
     def _lead(self, latch: Latch, end: float) -> None:
         """Sleep, run a pass, and so on."""
-        while not latch.is_set() and time.monotonic() < end:
+        while not (latch.is_set() or self._stopped) and time.monotonic() < end:
             # Asked before sleeping, when there is time; it holds for as long as we are here.
             if not self.shield.can_be_had():
                 return
@@ -263,6 +276,8 @@ class Loop:
     # -- a pass -----------------------------------------------------------------------------------
 
     def _pass(self) -> None:
+        if self._stopped:
+            return
         self._run_inbox()
         self._unfinished = self._receive()
         self._due = self._next_deadline()
