@@ -23,7 +23,6 @@ import _signal  # type: ignore[import-not-found]
 import signal
 import sys
 import threading
-from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
@@ -44,7 +43,7 @@ class Shield:
         self._main = threading.main_thread().ident
         self._up = False
         self._calm: list[Any] = []  #: handlers that were found harmless
-        self._handler: Callable[[int, FrameType | None], Any] | None = None
+        self._handler: Any = None
         self._late = False
         self._note = self._take_note  # each access to a method makes another object
 
@@ -66,11 +65,10 @@ class Shield:
         """Begin the stretch, after `can_be_had` and before any other code of the user has run."""
         if threading.get_ident() != self._main:
             return
-        handler = _signal.getsignal(_SIGINT)  # one that has run since may have exchanged itself
-        if callable(handler):
-            # Nothing raises from here on. Should it just before: nothing has happened yet.
-            _signal.signal(_SIGINT, self._note)
-            self._handler = handler
+        if callable(self._calm[0]):
+            # Nothing raises from here on. Should it just before: nothing has happened yet. What is
+            # put back is what was there: a handler that ran since may have made way for another.
+            self._handler = _signal.signal(_SIGINT, self._note)
         self._late = False
         self._up = True
 
@@ -89,7 +87,10 @@ class Shield:
                 _signal.signal(_SIGINT, handler)
             if self._late:
                 self._late = False
-                handler(_SIGINT, sys._getframe(1))
+                if callable(handler):
+                    handler(_SIGINT, sys._getframe(1))
+                else:
+                    signal.raise_signal(_SIGINT)
 
     def forget(self) -> None:
         """Give back the handler, in a forked child: its copy of the stretch never ends."""

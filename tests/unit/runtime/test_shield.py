@@ -91,6 +91,19 @@ def test_a_signal_without_a_handler_is_left_alone(shield: Shield, disposition: A
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def test_a_handler_that_made_way_for_another_does_not_come_back(shield: Shield) -> None:
+    try:
+        for after in (signal.SIG_DFL, signal.SIG_IGN, lambda *_: None):
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            assert shield.can_be_had()
+            signal.signal(signal.SIGINT, after)  # as the first handler may, on the first Ctrl-C
+            shield.up()
+            shield.down()
+            assert signal.getsignal(signal.SIGINT) is after
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def test_other_handlers_in_python_forbid_it(shield: Shield) -> None:
     for number in (signal.SIGALRM, signal.SIGUSR2, signal.SIGRTMAX):
         before = signal.signal(number, lambda *_: None)
