@@ -112,7 +112,7 @@ class Worker:
                 undisturbed(partial(self._socket.send_ending, ending))
                 message = ending = None  # an idle worker need not hold arguments and a result
             except KeyboardInterrupt:
-                if message is not None:
+                if isinstance(message, protocol.Run):
                     raise  # the host sees from our death that its task was lost
 
     def interrupt(self, task: int, attempt: int) -> None:
@@ -162,8 +162,9 @@ class Worker:
     def _attempt(self, run: protocol.Run, handle: RemoteTaskHandle) -> protocol.Message:
         value = self._call(run, handle)
         if self._read_call(run.payload[0]).get("keep"):
+            name = clean(type_name(value), MAX_NAME)
             kept.keep(run.task, value)
-            return protocol.Kept(run.task, run.attempt, clean(type_name(value), MAX_NAME))
+            return protocol.Kept(run.task, run.attempt, name)
         try:
             frames = self._codec.dumps(value, "result")
         except CodecError as error:

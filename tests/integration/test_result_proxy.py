@@ -104,6 +104,36 @@ def test_a_task_that_waits_keeps_its_values(launch: Launch, gate: Gate) -> None:
     wait_until(lambda: dropped(env) == ["counter"])
 
 
+def test_a_worker_that_is_never_idle_drops_as_well(launch: Launch, gate: Gate) -> None:
+    env = launch()
+    proxy = make(env)
+    held = env.submit(WORK, "hold", (gate.path,))
+    gate.wait_started()
+    at_once_after = env.submit(WORK, "dropped_counters")
+    proxy.release()
+    gate.release()
+    held.wait_for(5)
+    assert at_once_after.wait_for(5).result == ["counter"]
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="no stopping of processes")
+def test_a_worker_that_is_slow_to_drop_does_not_look_unreachable(launch: Launch) -> None:
+    env = launch()
+    task = env.submit(WORK, "make_counter", result="proxy").wait_for(5)
+    pool, pid = env._pool, task.worker.pid  # type: ignore[union-attr]
+    driver, loop, worker = pool._driver, pool._host.loop, task.result._worker  # type: ignore[union-attr]
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        for _ in range(20_000):
+            loop.post(driver, lambda: driver.drop(worker, 1_000_000))
+        sent = env.submit(WORK, "echo", (1,))
+        wait_until(lambda: sent.started)
+        assert not loop._timers  # which would be the end of a patience
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    assert sent.wait_for(5).result == 1
+
+
 def test_a_result_that_comes_too_late_is_dropped(launch: Launch, gate: Gate) -> None:
     env = launch()
     release = env.submit(

@@ -395,8 +395,8 @@ class Driver:
         if worker.busy_with == (task, attempt):
             worker.busy_with = None
             worker.payload = ()
-            if worker.dropped:
-                self._host.loop.at_end_of_pass(lambda: self._send_dropped(worker))
+            # Now: at the end of the pass it may be busy again, and so on for as long as tasks wait.
+            self._send_dropped(worker)
         self.handle(TaskEnded(worker.id, task, attempt, outcome, detail))
 
     def _redeem(self, payload: Sequence[Any]) -> Sequence[Any]:

@@ -3,7 +3,8 @@
 A ROUTER, with three rules that measurements taught:
 
 -   `ROUTER_MANDATORY`: without it a message to a peer that is gone, or full, vanishes.
--   At most one task is under way to a worker, so its high-water mark is never reached.
+-   No high-water mark: at most one task is under way to a worker, and what is small, as `Drop`,
+    must not make it look unreachable while it is slow to take it.
 -   Every worker has random 128-bit identities that only it and the host know, and no handover:
     nobody can take its place.
 
@@ -51,6 +52,7 @@ class Transport:
         self.socket = self._context.socket(zmq.ROUTER)
         self.socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
         self.socket.setsockopt(zmq.LINGER, 0)
+        self.socket.setsockopt(zmq.SNDHWM, 0)
         self.curve_key = ""
         self.asked = False
         if sys.platform == "win32":
