@@ -263,6 +263,8 @@ BOMBS = [
     (A + "arrays", "build_array", b"x" * 8, "f8,O", (1,), "C"),
     (A + "arrays", "build_array", 5, "<f8", (1,), "C"),
     (A + "arrays", "build_items", [1], "|O", (10**12,), "C"),
+    (A + "arrays", "build_items", [b""] * 9, "|S1000000000", (9,), "C"),
+    (A + "arrays", "build_items", [0] * 9, ("sub", "|O", (10**9,)), (9,), "C"),
     (A + "arrays", "build_scalar", "|V", 10**12),
     (A + "arrays", "build_scalar", "|S", 10**12),
     (A + "arrays", "build_scalar", "<f8", [1]),
@@ -285,6 +287,14 @@ BOMBS = [
     (A + "standard", "build_pattern", 5, 0),
     (A + "errors", "build_error", "eval", ("1",), None, (None, None, False)),
     (A + "errors", "build_error", "ValueError", (), None, (1, 2, 3)),
+    *(
+        (A + "errors", "build_error", "UnicodeDecodeError", args, state, (None, None, False))
+        for args, state in (
+            (("utf-8", b"x", -(10**15), 1 - 10**15, "r"), None),
+            (("utf-8", b"x", 0, 1, "r"), {"start": -(10**15), "end": 1 - 10**15}),
+            (("utf-8", b"x", 0, 1, "r"), {"object": 5}),
+        )
+    ),
     (A + "indexes", "build_multi", [[1]], [[10**6]], [None], None),
     (
         A + "frames",
@@ -300,6 +310,7 @@ BOMBS = [
     (A + "columns", "build_array", "sparse", b"", b"", 10**18, 0),
     (A + "moments", "build_pandas_dtype", "named", "x[pyarrow]"),
     (A + "moments", "build_pandas_dtype", "named", "eval"),
+    (A + "moments", "build_pandas_dtype", "datetime", "datetime64[ns, dateutil//etc/passwd]", None),
     (A + "registry", "build_registered", "os:system", "true"),
     ("builtins", "range", "x"),
     ("builtins", "slice", ((),)),
@@ -309,6 +320,9 @@ BOMBS = [
     ("collections", "deque", 5),
     ("decimal", "Decimal", ("x",)),
     ("datetime", "datetime", b"xxxxxxxxxx"),
+    ("datetime", "datetime", b"\0\0\1\0\0\0\0\0\0\0"),
+    ("datetime", "date", b"\0\0\1\0"),
+    ("datetime", "time", b"\1\xff\xff\xff\xff\xff"),
 ]
 
 
@@ -330,6 +344,36 @@ def test_a_generator_never_reads_beyond_its_buffer() -> None:
 
             with pytest.raises(ValueError, match="outside"):
                 build_bit_generator(state, None)
+
+
+def nested_arrays(count: int, code: Any, item: bytes) -> bytes:
+    """Return a pickle of arrays of objects, each in the next."""
+    build = _text(A + "arrays") + _text("build_items") + b"\x93\x940"
+    dtype = pickle.dumps(code, 4)[2:-1].replace(b"\x94", b"")
+    if dtype[:1] == b"\x95":
+        dtype = dtype[9:]
+    closed = (item + b"e" + dtype + b")" + _text("C") + b"tR") * count
+    return b"\x80\x04" + build + b"h\0(](" * count + b"N" + closed + b"."
+
+
+STRUCT = ("struct", (("a", "|O", 0, None), ("b", "<f8", 8, None)), 16, False, False)
+
+
+@pytest.mark.parametrize(("code", "item"), [("|O", b""), (STRUCT, b"K\1\x86")])
+def test_arrays_nested_too_deep_to_be_freed_are_refused(code: Any, item: bytes) -> None:
+    assert "nested more than 100" in refused(nested_arrays(50_000, code, item))
+    assert "nested more than 100" in refused(nested_arrays(50_000, code, item)[:-1] + b"0N.")
+    assert rebuilt(nested_arrays(90, code, item)).dtype.hasobject
+
+
+def test_memory_that_a_worker_shares_is_copied_before_it_is_checked() -> None:
+    shared = bytearray(np.arange(3.0).tobytes())
+    pickled = FULL._pickling.dumps(np.arange(3.0), 1)[0]
+    from worker_entry.portable import data
+
+    array = data.loads(pickled, [memoryview(shared)])
+    shared[:] = bytes(len(shared))
+    assert array.tolist() == [0.0, 1.0, 2.0]
 
 
 def test_a_memory_mapped_array_is_no_data(tmp_path: Path) -> None:

@@ -89,6 +89,8 @@ def build_array(buffer: Any, code: Any, shape: Any, order: str) -> Any:
 def build_items(items: list[Any], code: Any, shape: Any, order: str) -> Any:
     """Make an array of objects, or of texts of any length."""
     dtype = build_dtype(code)
+    if not dtype.hasobject or dtype.subdtype is not None:  # what its size claims nobody has sent
+        raise ValueError(f"an array of {dtype} is made of its memory")
     flat = np.empty(len(items), dtype)
     for place, item in enumerate(items):
         flat[place] = item

@@ -22,7 +22,7 @@ from pickle import Unpickler
 from typing import Any, Sequence
 
 from worker_entry.pickling import NotDataError
-from worker_entry.portable import opcodes, registry
+from worker_entry.portable import nesting, opcodes, registry
 
 
 def loads(pickle: Any, buffers: Sequence[Any]) -> Any:
@@ -37,8 +37,17 @@ def loads(pickle: Any, buffers: Sequence[Any]) -> Any:
         opcodes.check(pickle)
     except opcodes.OpcodeError as error:
         raise NotDataError(f"the bytes that came are no data: {error}") from None
-    options: dict[str, Any] = {"buffers": buffers} if buffers else {}
-    return _Unpickler(BytesIO(pickle), **options).load()
+    options: dict[str, Any] = {"buffers": list(map(_own, buffers))} if buffers else {}
+    unpickler = _Unpickler(BytesIO(pickle), **options)
+    try:
+        return unpickler.load()
+    finally:
+        nesting.check(unpickler.arrays)
+
+
+def _own(buffer: Any) -> bytearray:
+    # Whoever shares the memory could change it after an index in it has been checked.
+    return buffer if type(buffer) is bytearray else bytearray(buffer)
 
 
 def find(module: str, name: str) -> Any:
@@ -69,8 +78,20 @@ def is_harmless(pickle: Any) -> bool:
 
 
 class _Unpickler(Unpickler):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.arrays: list[Any] = []  #: those of objects
+
     def find_class(self, module: str, name: str) -> Any:
-        return find(module, name)
+        found = find(module, name)
+        if (module, name) != (f"{_PREFIX}arrays", "build_items"):
+            return found
+
+        def build_items(*parts: Any) -> Any:
+            self.arrays.append(found(*parts))
+            return self.arrays[-1]
+
+        return build_items
 
     def persistent_load(self, pid: Any) -> Any:
         raise NotDataError("references to outside are no data")
@@ -132,6 +153,19 @@ def _decimal(text: Any) -> decimal.Decimal:
     return decimal.Decimal(text)
 
 
+def _date(*parts: Any) -> datetime.date:
+    # The bytes of a state are not checked; `ctime()` of a day that is none reads foreign memory.
+    return datetime.date(*parts).replace()
+
+
+def _time(*parts: Any) -> datetime.time:
+    return datetime.time(*parts).replace()
+
+
+def _datetime(*parts: Any) -> datetime.datetime:
+    return datetime.datetime(*parts).replace()
+
+
 _STANDARD: dict[tuple[str, str], Any] = {
     ("builtins", "range"): _range,
     ("builtins", "slice"): _slice,
@@ -143,9 +177,9 @@ _STANDARD: dict[tuple[str, str], Any] = {
     ("collections", "deque"): _deque,
     ("collections", "Counter"): _counter,
     ("collections", "OrderedDict"): _ordered,
-    ("datetime", "date"): datetime.date,
-    ("datetime", "time"): datetime.time,
-    ("datetime", "datetime"): datetime.datetime,
+    ("datetime", "date"): _date,
+    ("datetime", "time"): _time,
+    ("datetime", "datetime"): _datetime,
     ("datetime", "timedelta"): datetime.timedelta,
     ("datetime", "timezone"): datetime.timezone,
     ("decimal", "Decimal"): _decimal,

@@ -6,6 +6,8 @@ import builtins
 import sys
 from typing import Any
 
+_POSITION = frozenset(("encoding", "object", "start", "end", "reason"))
+
 
 def reduce_error(protocol: int, error: BaseException) -> Any:
     """Take an exception apart, with its cause, context and notes, but without its traceback."""
@@ -31,6 +33,13 @@ def _sets_state(cls: type) -> bool:
     return getattr(cls, "__setstate__", None) is not BaseException.__setstate__
 
 
+def _check_position(error: BaseException, state: Any) -> None:
+    # Python itself does not look, and `str(error)` would read memory that is not the object's.
+    kinds = (UnicodeDecodeError, UnicodeEncodeError, UnicodeTranslateError)
+    if isinstance(error, kinds) and (error.start < 0 or not _POSITION.isdisjoint(state)):
+        raise ValueError("a position outside of what could not be decoded")
+
+
 def build_error(name: str, args: tuple[Any, ...], state: Any, chain: tuple[Any, ...]) -> Any:
     """Make an exception of a builtin type."""
     cls = getattr(builtins, name, None)
@@ -41,5 +50,6 @@ def build_error(name: str, args: tuple[Any, ...], state: Any, chain: tuple[Any, 
     for key, value in (state or {}).items():
         if not key.startswith("__") or key == "__notes__":
             setattr(error, key, value)
+    _check_position(error, state or {})
     error.__cause__, error.__context__, error.__suppress_context__ = chain
     return error

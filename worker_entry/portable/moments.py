@@ -91,6 +91,8 @@ def build_pandas_dtype(kind: str, *parts: Any) -> Any:
 
 
 def _build_datetime(unit: str, zone: Any) -> Any:
+    if unit not in ("s", "ms", "us", "ns"):  # a text with a zone in it passes for a unit
+        raise ValueError(f"no unit of time: {unit!r}")
     try:
         return pd.DatetimeTZDtype(unit, check_zone(zone))
     except ValueError:  # pandas 1 has nanoseconds only
