@@ -143,8 +143,8 @@ def attach(place: int, folder: str, name: str) -> Segment:
 
 
 def open_existing(path: str) -> int:
-    """Open a file that is no link."""
-    return os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+    """Open a file that is no link, without waiting for whoever has a lease on it."""
+    return os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
 
 
 def map_file(descriptor: int, size: int, private: bool = False) -> mmap.mmap:
