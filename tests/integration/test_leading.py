@@ -322,3 +322,32 @@ def test_who_has_led_before_does_not_take_the_seat_of_another(env: Environment) 
         assert leads(env)
     finally:
         loop._seat.release()
+
+
+class Waiter(Submitter):
+    """Garbage that even waits."""
+
+    def __del__(self) -> None:
+        task = self.env.submit(WORK, "echo", (4,))
+        self.found.append(task)
+        task.cancel()
+        try:
+            task.wait_for(5)
+        except RuntimeError as error:
+            self.errors.append(str(error))
+
+    errors: list[str] = []  # noqa: RUF012
+
+
+def test_a_finalizer_that_waits_in_the_middle_of_a_pass_is_told_so(env: Environment) -> None:
+    found: list[Task[Any]] = []
+    for _ in range(5):
+        Waiter(env, found)
+        loop_of(env).post(None, gc.collect)
+    wait_until(lambda: len(found) == 5)
+    for task in found:
+        task.wait_for(5)
+    assert env.execute(WORK, "echo", (1,)) == 1
+    assert set(Waiter.errors) == {
+        "a finalizer can't wait for a task in the middle of a pool's work"
+    }

@@ -66,6 +66,8 @@ worker_logger = logging.getLogger("wetlands.worker")
 #: How long the news of a busy worker's death is held back, in seconds: its last words may still
 #: be on their way through the socket, and a result that was sent must win.
 LAST_WORDS = 0.02
+#: Kept values that one message tells a worker to drop: its header has a limit.
+MAX_DROPPED = 10_000
 
 
 @dataclass(slots=True)
@@ -208,10 +210,13 @@ class Driver:
                 self._host.loop.at_end_of_pass(lambda: self._send_dropped(link))
 
     def _send_dropped(self, link: WorkerLink) -> None:
-        if link.busy_with is None and link.dropped:
-            with contextlib.suppress(PeerUnreachableError):  # it takes them along
-                self._host.transport.send(link.task_identity, protocol.Drop(link.dropped))
-            link.dropped = []
+        if link.busy_with is not None or not link.dropped:
+            return
+        dropped, link.dropped = link.dropped, []
+        with contextlib.suppress(PeerUnreachableError):  # it takes them along
+            for begin in range(0, len(dropped), MAX_DROPPED):
+                message = protocol.Drop(dropped[begin : begin + MAX_DROPPED])
+                self._host.transport.send(link.task_identity, message)
 
     def handle(self, event: Event) -> None:
         """Feed the core; what executing its commands brings up waits its turn."""

@@ -46,10 +46,10 @@ class Host:
         self.folder = HostFolder()
         self.segment_folders = segment_folders()
         self.transport = Transport(self.folder.path)
-        self.loop = Loop(self.transport)
+        self.delivery = Delivery()
+        self.loop = Loop(self.transport, self.delivery.call)
         self.health = Health()
         self.launcher = Launcher()
-        self.delivery = Delivery()
         self.reaper = Reaper()
         self.processes: set[WorkerProcess] = set()
         self._ending = threading.Lock()  # taken by the thread that stops all others, for good

@@ -31,7 +31,6 @@ A pass must not be torn by what a signal handler raises in it: see `wetlands.run
 
 from __future__ import annotations
 
-import contextlib
 import heapq
 import itertools
 import logging
@@ -53,6 +52,10 @@ logger = logging.getLogger(__name__)
 BATCH = 256
 #: How long the loop thread leaves the socket to those who lead, in seconds.
 PAUSE = 0.003
+
+
+def _at_once(call: Callable[[], None]) -> None:
+    call()
 
 
 class LoopClient(Protocol):
@@ -77,8 +80,11 @@ class LoopClient(Protocol):
 class Loop:
     """Runs pools. What comes before `add` is for any thread, the rest for who holds the role."""
 
-    def __init__(self, transport: Transport) -> None:
+    def __init__(
+        self, transport: Transport, report: Callable[[Callable[[], None]], None] = _at_once
+    ) -> None:
         self.transport = transport
+        self._report = report  #: runs what logs, whose handlers are code of the user, elsewhere
         self.shield = Shield()
         self._role = threading.Lock()
         self._inbox: deque[tuple[LoopClient | None, Callable[[], None]]] = deque()
@@ -87,6 +93,7 @@ class Loop:
         self._timers: list[tuple[float, int, LoopClient, Callable[[], None]]] = []
         self._endings: deque[Callable[[], None]] = deque()
         self._order = itertools.count()
+        self._runner: int | None = None  #: the thread that runs a pass
         self._unfinished = False  #: the last pass left something to do
         self._due = math.inf  #: the next deadline of all
         self._seat = threading.Lock()  #: held by who leads
@@ -103,6 +110,10 @@ class Loop:
     def start(self) -> None:
         """Start the thread."""
         self._thread.start()
+
+    def in_pass(self) -> bool:
+        """Whether the caller runs in the middle of a pass, as a finalizer may."""
+        return self._runner == threading.get_ident()
 
     def post(self, client: LoopClient | None, call: Callable[[], None]) -> None:
         """Run ``call``, in the order of posting: here and now, or soon on another thread."""
@@ -138,9 +149,14 @@ class Loop:
         """Wait until the latch is set, ``timeout`` seconds at most; say whether it is.
 
         The caller leads meanwhile, if that saves a change of threads.
+
+        Raises:
+            RuntimeError: The caller is a finalizer in the middle of a pass, which would never end.
         """
         if latch.is_set():
             return True
+        if self.in_pass():
+            raise RuntimeError("a finalizer can't wait for a task in the middle of a pool's work")
         end = math.inf if timeout is None else time.monotonic() + timeout
         if self._unended() <= 1:
             self._try_to_lead(latch, end)
@@ -278,6 +294,13 @@ class Loop:
     def _pass(self) -> None:
         if self._stopped:
             return
+        self._runner = threading.get_ident()
+        try:
+            self._run_all()
+        finally:
+            self._runner = None
+
+    def _run_all(self) -> None:
         self._run_inbox()
         self._unfinished = self._receive()
         self._due = self._next_deadline()
@@ -341,15 +364,16 @@ class Loop:
             call()
         except Exception as error:
             if client is None:
-                with contextlib.suppress(Exception):  # a log handler that raises
-                    logger.exception("A request to the loop failed")
+                self._log("A request to the loop failed", error)
             else:
                 self._break(client, error)
 
     def _break(self, client: LoopClient, error: Exception) -> None:
-        with contextlib.suppress(Exception):  # a log handler that raises
-            logger.critical("A pool broke down, which is a bug in wetlands", exc_info=error)
+        self._log("A pool broke down, which is a bug in wetlands", error)
         try:
             client.break_down(error)
-        except Exception:
-            logger.exception("The pool could not even be ended")
+        except Exception as another:
+            self._log("The pool could not even be ended", another)
+
+    def _log(self, text: str, error: Exception) -> None:
+        self._report(lambda: logger.critical(text, exc_info=error))

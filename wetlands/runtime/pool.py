@@ -138,6 +138,8 @@ class Pool:
             self._host.loop.at_end_of_pass(done.set)
 
         self._host.loop.post(self._driver, cancel)
+        if self._host.loop.in_pass():
+            return  # a finalizer; that pass goes on when it has returned
         # Should the loop end right now, every task has been ended anyway.
         while not done.wait(0.5) and not self._driver.closed.is_set():
             pass
@@ -229,6 +231,8 @@ class Pool:
         folders = [str(folder.path) for folder in self._host.segment_folders]
         if plan.pickle_protocol < 5 or not folders or not can_seat(config.size):
             return None
+        if plan.trust == "data":
+            return None  # a worker could change what was checked, or cut it off: that is a SIGBUS
         return HostCarrier(folders, plan.max_shared_memory, self._payloads)
 
     def _payloads(self) -> list[tuple[Any, ...]]:

@@ -106,7 +106,8 @@ def empty(carrier: Carrier, shape: Any, dtype: Any, mode: str) -> Any:
     if found is None and mode == "inout":
         if shared is None:
             raise ConfigurationError(
-                "workers can't write to the caller's memory on this system, or with Python 3.7"
+                "workers can't write to the caller's memory on this system, with Python 3.7, or "
+                "where they are launched with trust='data'"
             )
         raise MemoryError(
             "there is no space for an array that workers could write to: release other arrays, or "
