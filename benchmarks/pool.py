@@ -27,8 +27,8 @@ def round_trip(env: Environment, rounds: int) -> list[Series]:
     with ProcessPoolExecutor(1) as executor, BareSockets() as sockets:
         executor.submit(work.noop).result()
         subjects = [
-            (ours, lambda: env.submit(WORK, "noop", (1,)).future.result(), 1e6),
-            (updating, lambda: env.submit(WORK, "report", (1,)).future.result(), 1e6),
+            (ours, lambda: env.submit(WORK, "noop", (1,)).wait_for().result, 1e6),
+            (updating, lambda: env.submit(WORK, "report", (1,)).wait_for().result, 1e6),
             (theirs, lambda: executor.submit(work.noop, 1).result(), 1e6),
             (bare, sockets.ping, 1e6),
         ]

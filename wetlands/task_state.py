@@ -251,9 +251,11 @@ class TaskState(Generic[T]):
         """Call ``wake`` at the end, in a pass of the loop: it must be quick and may not raise."""
         self._driver.expect_end()
         with self._lock:
-            if not self._status.is_finished():
-                self._wakers.append(wake)
+            # In this order: a finalizer may run in between, and with it a pass that ends the task.
+            self._wakers.append(wake)
+            if not self._status.is_finished() or wake not in self._wakers:
                 return
+            self._wakers.remove(wake)
         wake()
 
     def _forget_waker(self, wake: Callable[[], None]) -> None:

@@ -158,6 +158,7 @@ class Driver:
         for worker in self._workers.values():
             if worker.process is not None:
                 self._host.health.kill(worker.process)
+        self.saturated = False  # nothing ends any more
         self.opened.set()
         self._host.loop.remove(self)
         self.closed.set()

@@ -240,11 +240,14 @@ class Loop:
     def _pass_and_give_back(self) -> None:
         try:
             self._pass()
+        except BaseException:  # no memory, say
+            self._unfinished = True
+            raise
         finally:
             self._role.release()
-        # The loop thread goes on with what is left: a caller has better things to do.
-        if self._inbox or self._unfinished or self._due < self._sleeper.until:
-            self._sleeper.wake()
+            # The loop thread goes on with what is left: a caller has better things to do.
+            if self._inbox or self._unfinished or self._due < self._sleeper.until:
+                self._sleeper.wake()
 
     def _try_to_lead(self, latch: Latch, end: float) -> None:
         # An interruption may cost the seat; then it is still there for the thread that lost it.
