@@ -12,11 +12,13 @@ import sys
 import threading
 import weakref
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from wetlands.core.events import WorkerId
 from wetlands.errors import ConfigurationError, SerializationError
 from worker_entry import kept
+
+if TYPE_CHECKING:
+    from wetlands.core.events import WorkerId
 
 
 def keeps_result(option: str) -> bool:

@@ -10,9 +10,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from wetlands.callables import origin
-from wetlands.callables.finding import SourceError
-from wetlands.callables.sending import dump_callable
 from wetlands.errors import ConfigurationError, SerializationError
 from worker_entry.codec import Codec, CodecError, type_name
 
@@ -151,6 +148,11 @@ def _looks_like_file(target: str) -> bool:
 def _from_callable(
     function: Callable[..., Any], codec: Codec, place: str, version: Sequence[int]
 ) -> Target:
+    # Here, because reading source text takes much to import, and most targets are named.
+    from wetlands.callables import origin
+    from wetlands.callables.finding import SourceError
+    from wetlands.callables.sending import dump_callable
+
     module = origin.module_of(function)
     name = getattr(function, "__qualname__", "")
     label = f"{getattr(module, '__name__', '?')}:{name or type(function).__name__}"
@@ -175,6 +177,8 @@ def _by_reference(module: ModuleType, name: str) -> bytes:
     environment most likely can't import them by name, and what it finds is another one if it can.
     Anything installed is imported by name.
     """
+    from wetlands.callables import origin
+
     folder = origin.import_folder(module)
     if folder is None:
         return _call("module", module.__name__, name)
