@@ -7,6 +7,7 @@ import datetime
 import fractions
 import pathlib
 import pickle
+import types
 import uuid
 from pathlib import Path
 from typing import Any
@@ -330,3 +331,29 @@ def test_texts_that_are_none_are_refused(data: bytes, places: list[int], gaps: i
     array = np.frombuffer(data, np.uint8)
     with pytest.raises(ValueError, match=r"places|decode|UTF8"):
         build_array("packed", array, np.array(places), np.zeros(gaps, bool), None, "NA")
+
+
+@pytest.mark.parametrize("codec", [BY_VALUE, PLAIN, OLD], ids=["by value", "plain", "protocol 4"])
+def test_what_refers_to_itself_comes_back_so(codec: Codec) -> None:
+    space = types.SimpleNamespace(a=1)
+    space.me, space.b = [space], 2
+    found = crossed(space, codec)
+    assert found.me[0] is found
+    assert (found.a, found.b) == (1, 2)
+
+    error, cause = ValueError("no"), KeyError("k")
+    error.me = {"me": error}  # type: ignore[attr-defined]
+    error.__cause__, cause.__context__ = cause, error
+    back = crossed(error, codec)
+    assert back.me["me"] is back
+    assert back.__cause__.__context__ is back
+    assert (str(back), back.__suppress_context__) == ("no", True)
+
+
+def test_only_what_they_are_for_is_filled() -> None:
+    from worker_entry.portable import errors, standard
+
+    with pytest.raises(TypeError, match="no SimpleNamespace, but a module"):
+        standard.fill_namespace(errors, {"a": 1})  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="no builtin exception, but a type"):
+        errors.fill_error(ValueError, (None, (None, None, False)))

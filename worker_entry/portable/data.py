@@ -188,8 +188,8 @@ _STANDARD: dict[tuple[str, str], Any] = {
 _PREFIX = "worker_entry.portable."
 _PORTABLE: dict[str, tuple[str, ...]] = {
     "standard": ("build_path", "build_zone", "build_uuid", "build_fraction", "build_pattern",
-                 "build_default_dict", "build_namespace", "build_array"),
-    "errors": ("build_error",),
+                 "build_default_dict", "build_namespace", "fill_namespace", "build_array"),
+    "errors": ("build_error", "fill_error"),
     "dtypes": ("build_dtype",),
     "arrays": ("build_array", "build_items", "build_scalar", "build_memory_scalar",
                "build_element", "build_view", "build_masked", "build_masked_constant"),

@@ -20,7 +20,11 @@ def reduce_error(protocol: int, error: BaseException) -> Any:
         return reduced
     chain = (error.__cause__, error.__context__, error.__suppress_context__)
     if cls.__module__ == "builtins":
-        return build_error, (cls.__name__, reduced[1], state, chain)
+        if sys.version_info < (3, 8):  # whose pickle knows of no function that sets a state
+            return build_error, (cls.__name__, reduced[1], state, chain)
+        # What it refers to follows, because that may refer to it.
+        bare = (cls.__name__, reduced[1], None, (None, None, False))
+        return build_error, bare, (state, chain), None, None, fill_error
     if chain == (None, None, False) or _sets_state(cls):
         return reduced
     # `BaseException.__setstate__` sets them as the attributes that they are; a cause sets the last
@@ -47,9 +51,17 @@ def build_error(name: str, args: tuple[Any, ...], state: Any, chain: tuple[Any, 
         version = f"{sys.version_info[0]}.{sys.version_info[1]}"
         raise TypeError(f"there is no exception {name!r} in Python {version}")
     error = cls(*args)
+    fill_error(error, (state, chain))
+    return error
+
+
+def fill_error(error: Any, rest: tuple[Any, tuple[Any, ...]]) -> None:
+    """Give an exception of a builtin type its attributes, cause and context."""
+    if not isinstance(error, BaseException) or type(error).__module__ != "builtins":
+        raise TypeError(f"no builtin exception, but a {type(error).__name__}")
+    state, chain = rest
     for key, value in (state or {}).items():
         if not key.startswith("__") or key == "__notes__":
             setattr(error, key, value)
     _check_position(error, state or {})
     error.__cause__, error.__context__, error.__suppress_context__ = chain
-    return error

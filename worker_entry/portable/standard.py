@@ -107,8 +107,17 @@ def build_default_dict(factory: str | None) -> Any:
 
 
 def reduce_namespace(protocol: int, value: Any) -> Any:
-    """Take a `SimpleNamespace` apart."""
-    return build_namespace, (vars(value),)
+    """Take a `SimpleNamespace` apart: its attributes follow, because they may refer to it."""
+    if sys.version_info < (3, 8):  # whose pickle knows of no function that sets a state
+        return build_namespace, (vars(value),)
+    return build_namespace, ({},), vars(value), None, None, fill_namespace
+
+
+def fill_namespace(value: Any, attributes: dict[str, Any]) -> None:
+    """Give a `SimpleNamespace` its attributes."""
+    if type(value) is not SimpleNamespace:
+        raise TypeError(f"no SimpleNamespace, but a {type(value).__name__}")
+    vars(value).update(attributes)
 
 
 def build_namespace(attributes: dict[str, Any]) -> SimpleNamespace:
