@@ -14,13 +14,17 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.support.conda.channel import Channel, build_channel
+from tests.support.conda.cpython import packable
 from tests.support.processes import runs
+from tests.support.pythons import base_python
 from tests.support.waiting import wait_until
 from wetlands.runtime import folder as host_folder
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--long", action="store_true", help="also run soaks and wide matrices")
+    parser.addoption("--network", action="store_true", help="also run on public Conda channels")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -38,11 +42,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if config.getoption("--long"):
-        return
+    off = [mark for mark in ("long", "network") if not config.getoption(f"--{mark}")]
     chosen, left_out = [], []
     for item in items:
-        (left_out if item.get_closest_marker("long") else chosen).append(item)
+        unwanted = any(item.get_closest_marker(mark) for mark in off)
+        (left_out if unwanted else chosen).append(item)
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = chosen
@@ -100,3 +104,11 @@ def nothing_is_left_behind() -> Iterator[None]:
             "folders": _folders() - folders,
         }
         pytest.fail(f"the test left something behind: { {k: v for k, v in left.items() if v} }")
+
+
+@pytest.fixture(scope="session")
+def conda_channel(tmp_path_factory: pytest.TempPathFactory) -> Channel:
+    """A channel of real Conda packages; not to be changed, but `Channel.copy` makes another."""
+    if not packable(base_python()):
+        pytest.skip("the Python that runs the tests can't be packed as a Conda package")
+    return build_channel(tmp_path_factory.mktemp("channel"))

@@ -15,7 +15,7 @@ import pytest
 REPOSITORY = Path(__file__).parents[2]
 EXAMPLES = REPOSITORY / "examples"
 
-pytestmark = pytest.mark.network
+pytestmark = pytest.mark.index
 
 
 def run(*command: object, cwd: Path) -> str:

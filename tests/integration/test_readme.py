@@ -21,7 +21,7 @@ REPOSITORY = Path(__file__).parents[2]
 README = REPOSITORY / "README.md"
 PAGES = [README, *sorted((REPOSITORY / "docs").glob("*.md"))]
 
-pytestmark = pytest.mark.network
+pytestmark = pytest.mark.index
 
 
 def run(command: list[str], cwd: Path, **environ: str) -> str:

@@ -58,7 +58,7 @@ def environment(manager: EnvironmentManager, built: dict[str, Environment], name
 # -- through the product ---------------------------------------------------------------------------
 
 
-@pytest.mark.network
+@pytest.mark.index
 @pytest.mark.parametrize("name", FEW)
 def test_values_cross_between_the_host_and_other_versions(
     manager: EnvironmentManager, built: dict[str, Environment], name: str
@@ -110,7 +110,7 @@ class Side:
 
 
 @pytest.mark.long
-@pytest.mark.network
+@pytest.mark.index
 @pytest.mark.parametrize(
     ("here", "there"), list(itertools.permutations(["host", *RECIPES], 2)), ids="-".join
 )

@@ -17,7 +17,7 @@ SUPPORTED = ("3.7", "3.8", "3.9", "3.10", "3.11", "3.12", "3.13")
 def interpreters() -> dict[str, str]:
     """Return an interpreter for every minor version that is installed here."""
     root = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
-    found = {f"{sys.version_info[0]}.{sys.version_info[1]}": _base()}
+    found = {f"{sys.version_info[0]}.{sys.version_info[1]}": base_python()}
     for python in sorted(root.glob("3.*/bin/python")):
         minor = ".".join(python.parts[-3].split(".")[:2])
         if _works(python):
@@ -25,7 +25,7 @@ def interpreters() -> dict[str, str]:
     return found
 
 
-def _base() -> str:
+def base_python() -> str:
     """Return the interpreter that our virtual environment was made from."""
     return str(Path(getattr(sys, "_base_executable", sys.executable)).absolute())
 

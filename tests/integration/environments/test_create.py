@@ -30,7 +30,7 @@ from wetlands.errors import (
     ProvisioningError,
 )
 
-pytestmark = pytest.mark.network
+pytestmark = pytest.mark.index
 
 # -- what is made ----------------------------------------------------------------------------------
 

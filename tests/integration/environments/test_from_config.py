@@ -14,7 +14,7 @@ from wetlands.environments.project_files import load_toml
 from wetlands.environments.registry import Registry
 from wetlands.errors import EnvironmentBuildError, EnvironmentConflictError
 
-pytestmark = pytest.mark.network
+pytestmark = pytest.mark.index
 
 SIX = "4721f391ed90541fddacab5acf947aa0d3dc7d27b2e1e8eda2be8970586c3274"  # six 1.17.0, its wheel
 

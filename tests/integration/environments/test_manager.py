@@ -26,7 +26,7 @@ from wetlands.errors import (
     ProvisioningError,
 )
 
-pytestmark = pytest.mark.network
+pytestmark = pytest.mark.index
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ from wetlands.environments.registry import Registry
 from wetlands.errors import EnvironmentConflictError, EnvironmentInUseError
 
 pytestmark = [
-    pytest.mark.network,
+    pytest.mark.index,
     pytest.mark.skipif(os.name == "nt", reason="signals are those of POSIX"),
 ]
 

@@ -17,7 +17,7 @@ from wetlands.environments.registry import Registry
 from wetlands.environments.sidecar import tag_of
 from wetlands.errors import EnvironmentBuildError
 
-pytestmark = pytest.mark.network
+pytestmark = pytest.mark.index
 
 
 @pytest.mark.parametrize("minor", ["3.7", "3.8", "3.9", "3.10", "3.11", "3.12", "3.13"])
