@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from wetlands.environment import Environment
     from wetlands.environment_manager import EnvironmentManager
+    from wetlands.environments.locks.lock import Lock
     from wetlands.portable import register_portable
     from wetlands.result_proxy import ResultProxy
     from wetlands.task import Task, TaskEvent, TaskEventType, TaskStatus
@@ -29,6 +30,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Environment",
     "EnvironmentManager",
+    "Lock",
     "ResultProxy",
     "Task",
     "TaskEvent",
@@ -41,6 +43,7 @@ __all__ = [
 _HOME = {
     "Environment": "wetlands.environment",
     "EnvironmentManager": "wetlands.environment_manager",
+    "Lock": "wetlands.environments.locks.lock",
     "ResultProxy": "wetlands.result_proxy",
     "Task": "wetlands.task",
     "TaskEvent": "wetlands.task",

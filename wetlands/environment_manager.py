@@ -17,6 +17,7 @@ from wetlands.environments.registry import Prefix, Registry
 from wetlands.errors import ConfigurationError, EnvironmentConflictError
 
 if TYPE_CHECKING:
+    from wetlands.environments.locks.lock import Lock
     from wetlands.environments.recipe import Dependencies, Recipe
 
 PathLike = str | os.PathLike[str]
@@ -71,6 +72,7 @@ class EnvironmentManager:
         dependencies: Dependencies | Mapping[str, Any] | None = None,
         additional_install_commands: Commands | None = None,
         *,
+        lock: Lock | PathLike | None = None,
         replace_existing: bool = False,
         on_progress: ProgressCallback | None = None,
     ) -> Environment:
@@ -86,12 +88,15 @@ class EnvironmentManager:
                 ``python`` the host's own version is used.
             additional_install_commands: Shell commands to run in it after installation: a list, or
                 lists for ``"all"``, ``"linux"``, ``"mac"`` and ``"windows"``. A part of the recipe.
+            lock: What exactly to install, as `lock` returned it, or the path of such a file. Then
+                dependencies may be left out; those given must be met by the lock, and local
+                packages among them are installed beside what it lists.
             replace_existing: Build it anew if it was made from something else.
             on_progress: Called with a `ProvisioningEvent` for each step, in this thread. What it
                 raises is logged.
 
         Raises:
-            ConfigurationError: The name or the dependencies can't be right.
+            ConfigurationError: The name or the dependencies can't be right, or contradict the lock.
             EnvironmentConflictError: It exists, made from something else.
             EnvironmentInUseError: It has to be replaced, and workers run in it.
             InterpreterNotFoundError: No Python here fits.
@@ -100,6 +105,10 @@ class EnvironmentManager:
         from wetlands.environments.recipe import parse_recipe
 
         recipe = parse_recipe(dependencies, additional_install_commands)
+        if lock is not None:
+            from wetlands.environments.locks.agreement import given_lock, locked
+
+            recipe = locked(recipe, given_lock(lock))
         return self._create(name, recipe, replace_existing, on_progress)
 
     def create_from_config(
@@ -140,6 +149,28 @@ class EnvironmentManager:
             commands=additional_install_commands,
         )
         return self._create(name, recipe, replace_existing, on_progress)
+
+    def lock(
+        self,
+        recipe: Dependencies | Mapping[str, Any] | PathLike | None,
+        platforms: Sequence[str] | None = None,
+        *,
+        on_progress: ProgressCallback | None = None,
+    ) -> Lock:
+        """Return what a recipe is resolved to, for one platform or several; install nothing.
+
+        Args:
+            recipe: As for `create`, or the path of a file as for `create_from_config`.
+            platforms: ``"linux-64"``, ``"linux-arm64"``, ``"osx-64"``, ``"osx-arm64"``,
+                ``"win-64"``, ``"win-arm64"``; by default this machine's alone.
+            on_progress: As for `create`.
+
+        Raises:
+            ConfigurationError: The recipe or a platform can't be right.
+            InterpreterNotFoundError: No Python here fits.
+            EnvironmentBuildError: The recipe can't be resolved for one of the platforms.
+        """
+        return self._registry.lock(recipe, platforms, on_progress)
 
     def load(
         self,

@@ -19,6 +19,7 @@ def test_the_package_offers_its_names() -> None:
     assert wetlands.__all__ == [
         "Environment",
         "EnvironmentManager",
+        "Lock",
         "ResultProxy",
         "Task",
         "TaskEvent",
@@ -60,6 +61,7 @@ POSITIONAL = {
         "optional_dependencies",
         "additional_install_commands",
     ],
+    EnvironmentManager.lock: ["recipe", "platforms"],
     EnvironmentManager.load: ["name", "path"],
     EnvironmentManager.install: ["environment", "dependencies", "additional_install_commands"],
     Environment.launch: ["additional_activate_commands"],
@@ -92,7 +94,7 @@ POSITIONAL = {
     RemoteTaskHandle.log: ["message", "level"],
 }
 KEYWORDS = {
-    EnvironmentManager.create: {"replace_existing", "on_progress"},
+    EnvironmentManager.create: {"replace_existing", "on_progress", "lock"},
     EnvironmentManager.__init__: {"wetlands_instance_path"},
     Environment.launch: {"max_workers", "worker_env", "worker_timeout", "startup_timeout"},
     Environment.submit: {"start", "timeout"},

@@ -17,7 +17,9 @@ from typing import Any
 from wetlands.activation import Commands
 from wetlands.environments import entries
 from wetlands.environments.local_sources import ConfigFile
-from wetlands.environments.project_files import read_lock_file, read_project
+from wetlands.environments.locks.agreement import locked
+from wetlands.environments.locks.lock import Lock, is_lock
+from wetlands.environments.project_files import read_project
 from wetlands.environments.python_request import parse_python
 from wetlands.environments.recipe import Recipe, parse_commands
 from wetlands.environments.requirement_files import read_requirements, scan_lines
@@ -56,7 +58,7 @@ def read_config(
     if kind == "project":
         recipe = read_project(file, wanted, install_project)
     elif kind == "lock":
-        recipe = read_lock_file(file)
+        recipe = locked(Recipe(), Lock.read(file))
     elif kind == "requirements":
         recipe = Recipe(config=read_requirements(file))
     else:
@@ -76,7 +78,7 @@ def _check_path(path: object) -> Path:
 def _kind(file: Path) -> str:
     if file.name == "pyproject.toml":
         return "project"
-    if file.name == "pylock.toml" or (file.name.startswith("pylock.") and file.suffix == ".toml"):
+    if is_lock(file):
         return "lock"
     if file.suffix in (".txt", ".in"):
         return "requirements"
@@ -90,7 +92,9 @@ def _kind(file: Path) -> str:
 def _read_environment(file: Path) -> Recipe:
     content = _load_yaml(file)
     conda, pip = _split(entries.items(content.get("dependencies"), f"{file.name}: dependencies"))
-    python, packages = entries.split_conda(conda, f"{file.name}: dependencies")
+    python, packages = entries.split_conda(
+        conda, f"{file.name}: dependencies", entries.this_platform()
+    )
     return Recipe(
         python=parse_python(python or None),
         conda=packages,

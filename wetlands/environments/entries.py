@@ -44,17 +44,18 @@ def strings(value: object, label: str) -> list[str]:
     return [entry.strip() for entry in listed]
 
 
-def parse_pip(value: object) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the canonical requirements, and those to install without dependencies."""
+def parse_pip(value: object, platform: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the canonical requirements for a platform, and those to install without
+    dependencies."""
     wanted: tuple[set[str], set[str]] = (set(), set())
     for entry in items(value, "dependencies['pip']"):
-        text, alone = _with_options(entry, "pip")
+        text, alone = _with_options(entry, "pip", platform)
         if text is not None:
             wanted[alone].add(canonical_requirement(text))
     return tuple(sorted(wanted[0])), tuple(sorted(wanted[1]))
 
 
-def _with_options(entry: object, section: str) -> tuple[str | None, bool]:
+def _with_options(entry: object, section: str, platform: str) -> tuple[str | None, bool]:
     """Return the text of an entry, or None where it is not wanted, and whether it goes alone."""
     if isinstance(entry, str):
         return entry.strip(), False
@@ -71,17 +72,17 @@ def _with_options(entry: object, section: str) -> tuple[str | None, bool]:
     if not isinstance(name, str):
         raise ConfigurationError(f"{label} needs a 'name', for example 'numpy>=1.26'")
     alone = entry.get("dependencies") is False
-    return (name.strip() if _wanted_here(entry, label) else None), alone
+    return (name.strip() if _wanted_on(platform, entry, label) else None), alone
 
 
-def _wanted_here(entry: Mapping[str, Any], label: str) -> bool:
+def _wanted_on(platform: str, entry: Mapping[str, Any], label: str) -> bool:
     platforms = strings(entry.get("platforms"), f"{label}: 'platforms'")
-    if not platforms or this_platform() in platforms:
+    if not platforms or platform in platforms:
         return True
     if entry.get("optional"):
         return False
     raise ConfigurationError(
-        f"{label} is not available on this platform ({this_platform()}), only on "
+        f"{label} is not available on the platform {platform}, only on "
         f"{', '.join(platforms)}; add 'optional': True to leave it out elsewhere"
     )
 
@@ -156,11 +157,11 @@ def _local(entry: object) -> LocalPackage:
     return LocalPackage.at(name, path, editable=editable)
 
 
-def split_conda(value: object, label: str) -> tuple[str, tuple[str, ...]]:
+def split_conda(value: object, label: str, platform: str) -> tuple[str, tuple[str, ...]]:
     """Return the python request among Conda specs, and the specs beside python and pip."""
     python, rest = "", list[str]()
     for entry in items(value, label):
-        text, _ = _with_options(entry, "conda")
+        text, _ = _with_options(entry, "conda", platform)
         if text is None:
             continue
         found = _CONDA_PYTHON.fullmatch(text)

@@ -84,7 +84,7 @@ class ConfigFile:
     """A file that the installer reads itself.
 
     Attributes:
-        kind: ``"requirements"``, ``"project"`` or ``"lock"``.
+        kind: ``"requirements"`` or ``"project"``.
         path: Where it is, absolute.
         extras: Optional dependencies of a project that are wanted.
         groups: Dependency groups of a project that are wanted.

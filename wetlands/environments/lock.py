@@ -9,12 +9,14 @@ environment and create it anew.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from wetlands.environments.disk import write_atomically
 from wetlands.environments.local_sources import ConfigFile
+from wetlands.environments.locks import pylock
 from wetlands.environments.probing import Interpreter
-from wetlands.environments.project_files import check_lock, load_toml
+from wetlands.environments.project_files import load_toml
 from wetlands.environments.recipe import Recipe
 from wetlands.environments.requirement_files import absolute_line
 from wetlands.environments.workspace import Workspace
@@ -38,7 +40,7 @@ def ensure_lock(work: Workspace, recipe: Recipe, key: str, interpreter: Interpre
     if _is_current(work.layout.lock, title):
         return
     with work.scratch() as scratch:
-        text = _resolve(work, recipe, interpreter, scratch)
+        text = resolve(work, recipe, interpreter, scratch)
     write_atomically(work.layout.lock, f"{title}\n{text}")
 
 
@@ -54,31 +56,40 @@ def _is_current(lock: Path, title: str) -> bool:
         with open(lock, encoding="utf-8") as stream:
             if stream.readline().rstrip("\n") != title:
                 return False
-        check_lock(load_toml(lock), lock)
+        pylock.check(load_toml(lock), str(lock))
     except (OSError, UnicodeDecodeError, ConfigurationError):
         return False
     return True
 
 
-def _resolve(work: Workspace, recipe: Recipe, interpreter: Interpreter, scratch: Path) -> str:
-    if recipe.config and recipe.config.kind == "lock":
-        return Path(recipe.config.path).read_text(encoding="utf-8")
+def resolve(
+    work: Workspace,
+    recipe: Recipe,
+    interpreter: Interpreter,
+    scratch: Path,
+    options: Sequence[str] = (),
+) -> str:
+    """Return what a recipe is resolved to, as the text of a lock beside the environment.
+
+    Raises:
+        EnvironmentBuildError: It can't be resolved; carries all that the resolver said.
+    """
+    if recipe.lock:
+        return recipe.lock.text(work.layout.folder)
     inputs = requirement_options(recipe, scratch)
-    text = _compile(work, recipe, interpreter, scratch, inputs) if inputs else _EMPTY
+    base = ["--python", str(interpreter.executable), *options]
+    text = _compile(work, recipe, [*base, *inputs]) if inputs else _EMPTY
     if recipe.no_deps:
         listed = _write(scratch / "alone.in", recipe.no_deps)
-        alone = _compile(work, recipe, interpreter, scratch, [listed, "--no-deps"])
-        text = merge(text, alone)
+        text = merge(text, _compile(work, recipe, [*base, listed, "--no-deps"]))
     return text
 
 
-def _compile(
-    work: Workspace, recipe: Recipe, interpreter: Interpreter, scratch: Path, inputs: list[str]
-) -> str:
+def _compile(work: Workspace, recipe: Recipe, options: Sequence[str]) -> str:
     output = _draft(work)
     work.uv(
         ["pip", "compile", "--format", "pylock.toml", "--no-header", "--no-annotate",
-         "--python", str(interpreter.executable), "--output-file", str(output), *inputs],
+         "--output-file", str(output), *options],
         "its dependencies can't be resolved",
         cwd=folder_of(recipe),
     )  # fmt: skip

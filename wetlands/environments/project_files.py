@@ -1,4 +1,4 @@
-"""Recipes from ``pyproject.toml`` and ``pylock.toml``."""
+"""Recipes from ``pyproject.toml``."""
 
 from __future__ import annotations
 
@@ -14,8 +14,6 @@ from wetlands.environments.local_sources import METADATA_FILES, ConfigFile, Loca
 from wetlands.environments.python_request import parse_python
 from wetlands.environments.recipe import Recipe
 from wetlands.errors import ConfigurationError
-
-LOCK_VERSION = 1
 
 
 def read_project(file: Path, wanted: Sequence[str], install_project: bool) -> Recipe:
@@ -77,46 +75,30 @@ def _deciding(file: Path, content: Mapping[str, Any]) -> tuple[str, ...]:
     return (json.dumps(parts, sort_keys=True, default=str),)
 
 
-def read_lock_file(file: Path) -> Recipe:
-    """Return the recipe that installs exactly what a ``pylock.toml`` lists.
-
-    Raises:
-        ConfigurationError: It is no lock, or one of a version that is unknown here.
-    """
-    content = check_lock(load_toml(file), file)
-    text = json.dumps(content, sort_keys=True, default=str)
-    config = ConfigFile("lock", str(file), content=(text,), hashed=True)
-    return Recipe(python=parse_python(content.get("requires-python")), config=config)
-
-
-def check_lock(content: Mapping[str, Any], file: Path) -> Mapping[str, Any]:
-    """Return the content of a lock if it can be understood.
-
-    Raises:
-        ConfigurationError: It can't.
-    """
-    version = content.get("lock-version")
-    if not isinstance(version, str) or not isinstance(content.get("packages", []), list):
-        raise ConfigurationError(f"{str(file)!r} is no pylock.toml: it has no 'lock-version'")
-    if version.partition(".")[0] != str(LOCK_VERSION):
-        raise ConfigurationError(
-            f"{str(file)!r} has lock-version {version!r}, and this version of wetlands reads "
-            f"{LOCK_VERSION}.x: update wetlands, or lock again with an older tool"
-        )
-    return content
-
-
 def load_toml(file: Path) -> Mapping[str, Any]:
     """Return the content of a TOML file.
 
     Raises:
         ConfigurationError: It is none.
     """
+    try:
+        text = file.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(f"{str(file)!r} is no valid TOML: {error}") from error
+    return parse_toml(text, repr(str(file)))
+
+
+def parse_toml(text: str, place: str) -> Mapping[str, Any]:
+    """Return the content of TOML text; ``place`` says where it came from.
+
+    Raises:
+        ConfigurationError: It is none.
+    """
     parser = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
     try:
-        content: Mapping[str, Any] = parser.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:  # of the parser or of the decoder
-        raise ConfigurationError(f"{str(file)!r} is no valid TOML: {error}") from error
+        content: Mapping[str, Any] = parser.loads(text)
+    except ValueError as error:
+        raise ConfigurationError(f"{place} is no valid TOML: {error}") from error
     return content
 
 

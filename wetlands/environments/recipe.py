@@ -15,7 +15,7 @@ import platform
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from wetlands.activation import Commands, for_this_system
 from wetlands.environments import entries
@@ -23,6 +23,9 @@ from wetlands.environments.local_sources import ConfigFile, LocalPackage
 from wetlands.environments.masking import mask
 from wetlands.environments.python_request import parse_python
 from wetlands.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from wetlands.environments.locks.lock import Lock
 
 # Enters every key: raise it when the same recipe must give another prefix than before.
 LAYOUT = 1
@@ -75,6 +78,8 @@ class Recipe:
         channels: Conda channels, in order of priority.
         commands: Shell lines to run in the environment after installation.
         config: A file that is handed to the installer as it is.
+        lock: What exactly is installed, where that is known already; the requirements above were
+            checked against it then, and only ``local`` is installed beside it.
     """
 
     python: str = ""
@@ -85,24 +90,34 @@ class Recipe:
     channels: tuple[str, ...] = ()
     commands: tuple[str, ...] = ()
     config: ConfigFile | None = field(default=None)
+    lock: Lock | None = field(default=None)
 
     @property
     def empty(self) -> bool:
         """Whether there is nothing to install."""
-        return not (self.pip or self.no_deps or self.local or self.config)
+        return not (self.pip or self.no_deps or self.local or self.config or self.lock)
 
 
 def parse_recipe(
-    dependencies: Mapping[str, Any] | None, commands: Commands | None = None
+    dependencies: Mapping[str, Any] | None,
+    commands: Commands | None = None,
+    *,
+    platform: str | None = None,
 ) -> Recipe:
     """Check what the user wrote and bring it into canonical form.
+
+    Args:
+        dependencies: What ``create()`` takes.
+        commands: Shell lines to run in the environment after installation.
+        platform: For which platform; this machine's by default.
 
     Raises:
         ConfigurationError: A key, a type or an entry is wrong; names it and what to write.
     """
     given = _check_mapping(dependencies)
-    pip, no_deps = entries.parse_pip(given.get("pip"))
-    python, conda = entries.split_conda(given.get("conda"), "dependencies['conda']")
+    wanted = platform or entries.this_platform()
+    pip, no_deps = entries.parse_pip(given.get("pip"), wanted)
+    python, conda = entries.split_conda(given.get("conda"), "dependencies['conda']", wanted)
     request = parse_python(given.get("python")) or parse_python(python or None)
     return Recipe(
         python=request,
@@ -151,17 +166,28 @@ def identity(recipe: Recipe) -> dict[str, Any]:
     description: dict[str, Any] = {
         "layout": LAYOUT,
         "platform": f"{sys.platform}-{platform.machine().lower()}",
-        "python": recipe.python,
-        "pip": recipe.pip,
-        "pip without dependencies": recipe.no_deps,
         "local": [package.identity() for package in recipe.local],
-        "conda": recipe.conda,
-        "channels": recipe.channels,
         "commands": recipe.commands,
-        "config": recipe.config.identity() if recipe.config else None,
+        **(_locked(recipe.lock) if recipe.lock else _open(recipe)),
     }
     masked: dict[str, Any] = json.loads(mask(json.dumps(description)))
     return masked
+
+
+def _locked(lock: Lock) -> dict[str, Any]:
+    # What was asked for led to the lock, or was checked against it, and says nothing more.
+    return {"lock": lock.digest}
+
+
+def _open(recipe: Recipe) -> dict[str, Any]:
+    return {
+        "python": recipe.python,
+        "pip": recipe.pip,
+        "pip without dependencies": recipe.no_deps,
+        "conda": recipe.conda,
+        "channels": recipe.channels,
+        "config": recipe.config.identity() if recipe.config else None,
+    }
 
 
 def key_of(description: Mapping[str, Any]) -> str:

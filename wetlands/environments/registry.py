@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,8 @@ from wetlands.errors import (
 # finds its environment ready, doesn't pay for it.
 if TYPE_CHECKING:
     from wetlands.environments.layout import Layout
+    from wetlands.environments.locks.lock import Lock
+    from wetlands.environments.locks.making import Given
     from wetlands.environments.probing import Interpreter
     from wetlands.environments.recipe import Recipe
 
@@ -110,6 +112,29 @@ class Registry:
         with self._guard:
             self._given.setdefault(name, None)
         return prefix
+
+    def lock(
+        self,
+        given: Given,
+        platforms: Sequence[str] | None,
+        on_progress: ProgressCallback | None = None,
+    ) -> Lock:
+        """Return what a recipe is resolved to on each platform.
+
+        Raises:
+            ConfigurationError: The recipe or a platform can't be right.
+            InterpreterNotFoundError: No Python fits.
+            EnvironmentBuildError: It can't be resolved.
+        """
+        from wetlands.environments.locks.making import make_lock, recipes_for
+        from wetlands.environments.locks.platforms import parse_platforms
+
+        wanted = parse_platforms(platforms)
+        recipes = recipes_for(given, wanted)
+        with self._reporter("lock", on_progress) as reporter:
+            lock = make_lock(recipes, wanted, self._cache, reporter)
+            reporter.stage(Stage.READY, "locked")
+        return lock
 
     def names(self) -> list[str]:
         """Return the names of all environments that are whole."""

@@ -43,13 +43,15 @@ def fill_venv(work: Workspace, recipe: Recipe) -> None:
     if recipe.empty:
         return
     with work.scratch() as scratch:
-        if recipe.config and recipe.config.kind == "lock":
-            sources = [recipe.config.path]
-        elif recipe.config and recipe.config.hashed:
+        if recipe.config and recipe.config.hashed:
             sources = requirement_options(recipe, scratch)
         else:
             sources = [str(work.layout.lock)]
         install(work, [word for source in sources for word in ("--requirements", source)], recipe)
+        if recipe.lock and recipe.local:
+            own = Recipe(local=recipe.local)
+            options = requirement_options(own, scratch)
+            install(work, ["--no-deps", "--requirements", *options], own)
 
 
 def install(work: Workspace, sources: list[str], recipe: Recipe) -> list[str]:

@@ -154,8 +154,8 @@ def test_a_lock_is_taken_as_it_is(tmp_path: Path) -> None:
     text = 'lock-version = "1.0"\nrequires-python = ">=3.10"\npackages = []\n'
     recipe = read_config(write(tmp_path / "pylock.tool.toml", text))
     assert recipe.python == ">=3.10"
-    assert recipe.config is not None
-    assert recipe.config.kind == "lock"
+    assert recipe.lock is not None
+    assert recipe.lock.python == ">=3.10"
 
 
 @pytest.mark.parametrize(
