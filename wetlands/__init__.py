@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from wetlands.environments.locks.lock import Lock
     from wetlands.portable import register_portable
     from wetlands.result_proxy import ResultProxy
+    from wetlands.retry import RetryPolicy
     from wetlands.task import Task, TaskEvent, TaskEventType, TaskStatus
 
 __version__ = "0.1.0"
@@ -32,6 +33,7 @@ __all__ = [
     "EnvironmentManager",
     "Lock",
     "ResultProxy",
+    "RetryPolicy",
     "Task",
     "TaskEvent",
     "TaskEventType",
@@ -45,6 +47,7 @@ _HOME = {
     "EnvironmentManager": "wetlands.environment_manager",
     "Lock": "wetlands.environments.locks.lock",
     "ResultProxy": "wetlands.result_proxy",
+    "RetryPolicy": "wetlands.retry",
     "Task": "wetlands.task",
     "TaskEvent": "wetlands.task",
     "TaskEventType": "wetlands.task",

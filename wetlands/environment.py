@@ -26,6 +26,7 @@ from wetlands.mapping import MapIterator
 from wetlands.options import byte_count, count, positive, seconds
 from wetlands.proxy import ModuleProxy
 from wetlands.result_proxy import Passing, ResultProxy, keeps_result
+from wetlands.retry import RetryPolicy, policy
 from wetlands.target import (
     Target,
     TargetLike,
@@ -206,6 +207,7 @@ class Environment:
         start: bool = True,
         timeout: float | None = None,
         result: str = "value",
+        retries: int | RetryPolicy = 0,
     ) -> Task[Any]:
         """Call a function in a worker; return the task at once.
 
@@ -221,6 +223,8 @@ class Environment:
                 does not within a second, its worker is replaced. None: no limit.
             result: "value", or "proxy" to leave the result in the worker and get a
                 `ResultProxy`, which can be passed to other tasks.
+            retries: How often to run it again when it fails, by an exception or by the loss of its
+                worker, or a `RetryPolicy`. With 0, what has begun never runs twice.
 
         Raises:
             NotLaunchedError, PoolClosedError, PoolBrokenError: There are no workers.
@@ -229,13 +233,14 @@ class Environment:
         """
         pool = self._open_pool()
         limit = positive("timeout", timeout)
+        retry = policy(retries)
         keep = keeps_result(result)
         with Passing() as proxies:
             found = self._find(pool, target, function)
             frames = encode_arguments(pool.codec, args, kwargs, found.label)
         if keep:
             found = found.keeping()
-        return self._submit(pool, found, frames, limit, start, proxies)
+        return self._submit(pool, found, frames, limit, start, proxies, retry)
 
     def submit_script(
         self,
@@ -245,6 +250,7 @@ class Environment:
         *,
         start: bool = True,
         timeout: float | None = None,
+        retries: int | RetryPolicy = 0,
     ) -> Task[None]:
         """Run a Python file as a program in a worker; return the task at once.
 
@@ -254,6 +260,7 @@ class Environment:
             run_name: What it finds in ``__name__``.
             start: Whether to queue the task now.
             timeout: As for `submit`.
+            retries: As for `submit`.
 
         Raises:
             NotLaunchedError, PoolClosedError, PoolBrokenError: There are no workers.
@@ -262,7 +269,7 @@ class Environment:
         pool = self._open_pool()
         limit = positive("timeout", timeout)
         found = find_script(path, args, run_name)
-        return self._submit(pool, found, (), limit, start)
+        return self._submit(pool, found, (), limit, start, (), policy(retries))
 
     def map(
         self,
@@ -272,6 +279,7 @@ class Environment:
         *,
         timeout: float | None = None,
         ordered: bool = True,
+        retries: int | RetryPolicy = 0,
     ) -> Iterator[Any]:
         """Call a function with each item, on all workers; iterate over the results.
 
@@ -285,6 +293,7 @@ class Environment:
             iterable: The items; each is the function's only argument.
             timeout: Seconds to wait for the next result at most. None: no limit.
             ordered: Whether results come in the order of the items, or as they are ready.
+            retries: As for `submit`, for each item.
 
         Raises:
             ExecutionException: From the iterator, in place of the result of an item that failed.
@@ -294,11 +303,12 @@ class Environment:
         pool = self._open_pool()
         found, items = self._mapped(pool, target, function, iterable)
         limit = positive("timeout", timeout)
+        retry = policy(retries)
 
         def submit(item: Any) -> tuple[Task[Any], int]:
             with Passing() as proxies:
                 frames = encode_arguments(pool.codec, (item,), None, found.label)
-            task = self._submit(pool, found, frames, math.inf, True, proxies)
+            task = self._submit(pool, found, frames, math.inf, True, proxies, retry)
             return task, carried(frames)
 
         return MapIterator(
@@ -315,22 +325,26 @@ class Environment:
         target: TargetLike,
         function: str | Iterable[Any] | None = None,
         iterable: Iterable[Any] | None = None,
+        *,
+        retries: int | RetryPolicy = 0,
     ) -> list[Task[Any]]:
         """Submit a function for each item; return the tasks, in the order of the items.
 
-        If an item can't be sent, the tasks submitted before it are canceled.
+        If an item can't be sent, the tasks submitted before it are canceled. ``retries`` is as for
+        `submit`, for each item.
 
         Raises:
             As `submit`.
         """
         pool = self._open_pool()
         found, items = self._mapped(pool, target, function, iterable)
+        retry = policy(retries)
         tasks: list[Task[Any]] = []
         try:
             for item in items:
                 with Passing() as proxies:
                     frames = encode_arguments(pool.codec, (item,), None, found.label)
-                tasks.append(self._submit(pool, found, frames, math.inf, True, proxies))
+                tasks.append(self._submit(pool, found, frames, math.inf, True, proxies, retry))
         except BaseException:
             for task in tasks:
                 task.cancel()
@@ -345,23 +359,29 @@ class Environment:
         kwargs: Mapping[str, Any] | None = None,
         *,
         result: str = "value",
+        retries: int | RetryPolicy = 0,
     ) -> Any:
         """Call a function in a worker, wait, and return its result, or a proxy of it.
 
         Raises:
             ExecutionException: It failed. Otherwise as `submit`.
         """
-        return _result(self.submit(target, function, args, kwargs, result=result))
+        return _result(self.submit(target, function, args, kwargs, result=result, retries=retries))
 
     def run_script(
-        self, path: str | os.PathLike[str], args: Sequence[str] = (), run_name: str = "__main__"
+        self,
+        path: str | os.PathLike[str],
+        args: Sequence[str] = (),
+        run_name: str = "__main__",
+        *,
+        retries: int | RetryPolicy = 0,
     ) -> None:
         """Run a Python file as a program in a worker and wait for its end.
 
         Raises:
             ExecutionException: It failed. Otherwise as `submit_script`.
         """
-        _result(self.submit_script(path, args, run_name))
+        _result(self.submit_script(path, args, run_name, retries=retries))
 
     def import_module(self, module: str | os.PathLike[str]) -> Any:
         """Return an object whose methods are the functions of a file or module.
@@ -530,9 +550,10 @@ class Environment:
         timeout: float,
         start: bool,
         proxies: Sequence[ResultProxy] = (),
+        retry: RetryPolicy | None = None,
     ) -> Task[Any]:
         frames = (*target.frames, *arguments)
-        return pool.submit(frames, timeout, target.label, start=start, proxies=proxies)
+        return pool.submit(frames, timeout, target.label, start=start, proxies=proxies, retry=retry)
 
     def _mapped(
         self,

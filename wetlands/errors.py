@@ -21,6 +21,7 @@
         SerializationError                  .where: "arguments" or "result"
         ExecutionException                  how a FAILED task ended: .exception .traceback
           WorkerLostError                   .worker .returncode .signal .log_tail
+            PoisonTaskError                 it has cost several workers, and gets no other one
           TaskTimeoutError(TimeoutError)    ran, or was silent, for too long
           ResultError                       the result can't be sent, or rebuilt in the host
           TaskAbandonedError                the pool closed or broke first
@@ -230,6 +231,13 @@ class WorkerLostError(ExecutionException):
     returncode: int | None = None
     signal: str | None = None
     log_tail: str = ""
+
+
+class PoisonTaskError(WorkerLostError):
+    """The task has cost several workers, and gets no other one, though it had retries left.
+
+    ``task.attempts`` has all its failures; the attributes are those of the last one.
+    """
 
 
 class TaskTimeoutError(ExecutionException, TimeoutError):

@@ -21,6 +21,7 @@ from wetlands.errors import ExecutionException, InvalidStateError
 from wetlands.options import seconds
 from wetlands.task_event import (
     TERMINAL,
+    Attempt,
     Listener,
     Progress,
     TaskEvent,
@@ -34,6 +35,7 @@ from wetlands.task_event import (
 from wetlands.task_state import TaskState
 
 __all__ = [
+    "Attempt",
     "ExecutionException",
     "InvalidStateError",
     "Task",
@@ -140,6 +142,14 @@ class Task(TaskState[T]):
     def worker(self) -> TaskWorker | None:
         """The worker that runs, or ran, the task; None before."""
         return self._worker
+
+    @property
+    def attempts(self) -> tuple[Attempt, ...]:
+        """Every run that failed, the first one first; more than one only with ``retries``."""
+        error = self.exception
+        if error is None or self._started is None:
+            return self._attempts
+        return (*self._attempts, Attempt(error, self._worker, self._started, self._finished))
 
     @property
     def timings(self) -> Timings:

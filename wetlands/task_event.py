@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
+    from wetlands.errors import ExecutionException
     from wetlands.task import Task
 
 logger = logging.getLogger("wetlands.task")
@@ -55,6 +56,15 @@ class Timings(NamedTuple):
 
     submitted: float | None
     started: float | None
+    finished: float | None
+
+
+class Attempt(NamedTuple):
+    """A run of a task that failed."""
+
+    error: ExecutionException
+    worker: TaskWorker | None
+    started: float | None  #: seconds of `time.monotonic()`
     finished: float | None
 
 

@@ -25,6 +25,7 @@ from wetlands.latch import Latch
 from wetlands.task_event import (
     NO_PROGRESS,
     TERMINAL,
+    Attempt,
     Listener,
     Progress,
     TaskEvent,
@@ -112,6 +113,7 @@ class TaskState(Generic[T]):
         self._load: Callable[[], T] | None = None  #: rebuilds the value; None once done
         self._result: T | None = None
         self._exception: ExecutionException | None = None
+        self._attempts: tuple[Attempt, ...] = ()  #: those that failed and were not the last
         self._last = NO_PROGRESS
         self._outputs: dict[str, Output] = {}
         self._listeners: list[Listener] = []
@@ -158,6 +160,14 @@ class TaskState(Generic[T]):
             self._worker = None
             self._status = TaskStatus.PENDING
             self._started = None
+
+    def _fail_attempt(self, error: ExecutionException) -> None:
+        """A run failed, and there will be another: it waits again."""
+        with self._lock:
+            attempt = Attempt(error, self._worker, self._started, time.monotonic())
+            self._attempts = (*self._attempts, attempt)
+            self._last = NO_PROGRESS
+        self._requeue()
 
     def _update(self, message: str | None, current: float | None, maximum: float | None) -> None:
         last = self._last

@@ -26,7 +26,7 @@ LAYERS: list[set[str]] = [
      "wetlands.core", "wetlands.task", "wetlands.task_async", "wetlands.task_event",
      "wetlands.task_state",
      "wetlands.future", "wetlands.target", "wetlands.mapping", "wetlands.portable",
-     "wetlands.proxy", "wetlands.result_proxy", "wetlands.activation"},
+     "wetlands.proxy", "wetlands.result_proxy", "wetlands.retry", "wetlands.activation"},
     {"wetlands.runtime", "wetlands.environments"},
     {"wetlands.launching"},
     {"wetlands.environment"},

@@ -21,6 +21,7 @@ def test_the_package_offers_its_names() -> None:
         "EnvironmentManager",
         "Lock",
         "ResultProxy",
+        "RetryPolicy",
         "Task",
         "TaskEvent",
         "TaskEventType",

@@ -64,6 +64,28 @@ class ResolveTask:
 
 
 @dataclass(frozen=True, slots=True)
+class JudgeFailure:
+    """Have somebody look at the failure; answer with `RetryJudged`, in whatever time it takes."""
+
+    task: int
+    attempt: int
+    outcome: Outcome
+    worker: WorkerId | None = None
+    detail: object = None
+
+
+@dataclass(frozen=True, slots=True)
+class RetryTask:
+    """Take note that a run of the task failed; it runs again, after ``pause`` seconds at least."""
+
+    task: int
+    outcome: Outcome
+    worker: WorkerId | None
+    detail: object
+    pause: float
+
+
+@dataclass(frozen=True, slots=True)
 class AnnounceBroken:
     """Every slot spent its restart budget: no task will ever run again."""
 
@@ -80,6 +102,8 @@ Command = (
     | StopWorker
     | KillWorker
     | ResolveTask
+    | JudgeFailure
+    | RetryTask
     | AnnounceBroken
     | AnnounceClosed
 )

@@ -11,6 +11,8 @@ import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from wetlands.core.policy import RetryPlan
+
 
 class WorkerId(NamedTuple):
     """One process: ``slot`` is stable, ``incarnation`` grows with every replacement."""
@@ -30,6 +32,7 @@ class Outcome(enum.Enum):
     SILENT = "silent"  #: the task gave no sign of life for longer than the pool's limit
     CLOSED = "closed"  #: the pool was closed before the task ended
     BROKEN = "broken"  #: the pool gave up replacing its workers
+    POISONED = "poisoned"  #: the task has cost several workers, and gets no other one
     GONE = "gone"  #: the only worker that could run the task ended before it began
 
 
@@ -38,12 +41,15 @@ class TaskSubmitted:
     """The user wants ``task`` to run; ``timeout`` (seconds) limits its run time.
 
     The number must be new: none is used twice in the life of a pool. A task that is *bound* to a
-    ``worker`` runs there or nowhere: it needs something that this process keeps.
+    ``worker`` runs there or nowhere: it needs something that this process keeps. ``retry`` says
+    what happens when it fails, and ``dice``, from 0 up to 1, where in their jitter its pauses lie.
     """
 
     task: int
     timeout: float = math.inf
     worker: WorkerId | None = None
+    retry: RetryPlan | None = None
+    dice: float = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +109,15 @@ class WorkerFaulted:
 
 
 @dataclass(frozen=True, slots=True)
+class RetryJudged:
+    """The answer to `JudgeFailure`: whether the task is worth another try."""
+
+    task: int
+    attempt: int
+    again: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ClockAdvanced:
     """Nothing happened, but a deadline may have passed."""
 
@@ -122,6 +137,7 @@ Event = (
     | TaskEnded
     | WorkerExited
     | WorkerFaulted
+    | RetryJudged
     | ClockAdvanced
     | CloseRequested
 )

@@ -5,6 +5,41 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+_GOLDEN = 0.6180339887498949
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPlan:
+    """How often a task that failed is tried again, and when.
+
+    Attributes:
+        on_error: Further runs after runs that failed in a worker which lives on.
+        on_lost: Further runs after runs that took their worker with them.
+        delay: Pause before the second run, in seconds.
+        backoff: What the pause is multiplied with before each further one; from 1 to 1000.
+        max_delay: The longest pause.
+        jitter: The part of a pause, from 0 to 1, that chance may add or take away.
+        judged: Whether somebody is asked before each further run.
+    """
+
+    on_error: int = 0
+    on_lost: int = 0
+    delay: float = 0.0
+    backoff: float = 1.0
+    max_delay: float = math.inf
+    jitter: float = 0.0
+    judged: bool = False
+
+    def pause(self, failures: int, dice: float) -> float:
+        """Return the seconds before the next run after ``failures`` of them, 1 at least.
+
+        One throw of the dice does for all runs of a task: the golden ratio spreads them evenly.
+        """
+        grown = self.backoff ** min(failures - 1, 100) if self.delay else 0.0
+        chance = (dice + failures * _GOLDEN) % 1.0
+        spread = 1.0 + self.jitter * (2.0 * chance - 1.0)
+        return min(self.delay * grown * spread, self.max_delay)
+
 
 @dataclass(frozen=True)
 class PoolConfig:
@@ -25,6 +60,8 @@ class PoolConfig:
     kill_limit: int = 5
     #: How often a task is sent at most, when its workers die before beginning it: then it is lost.
     delivery_limit: int = 3
+    #: Workers that one task may cost before it is called poison and gets no other one.
+    poison_limit: int = 3
     #: Deaths in a row, of a slot's workers that were not running a task, before it is retired.
     restart_limit: int = 5
     #: Pause before a replacement, doubled with every death in a row.

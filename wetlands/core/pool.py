@@ -32,25 +32,18 @@ front); deadlines lie in a heap of bounded size, see `wetlands.core.deadlines`.
 from __future__ import annotations
 
 import math
-from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-from wetlands.core.commands import (
-    AnnounceBroken,
-    AnnounceClosed,
-    Command,
-    DispatchTask,
-    InterruptTask,
-    ResolveTask,
-)
-from wetlands.core.crew import Crew
+from wetlands.core.actions import PoolActions
+from wetlands.core.commands import AnnounceBroken, AnnounceClosed, Command
 from wetlands.core.events import (
     CancelRequested,
     ClockAdvanced,
     CloseRequested,
     Event,
     Outcome,
+    RetryJudged,
     TaskEnded,
     TaskProgressed,
     TaskSubmitted,
@@ -60,24 +53,14 @@ from wetlands.core.events import (
     WorkerReady,
 )
 from wetlands.core.policy import PoolConfig
+from wetlands.core.retrying import Retrying
 from wetlands.core.slot import Slot, SlotState, Task, Transition
 
 __all__ = ["PoolConfig", "PoolCore", "SlotState", "Transition", "WorkerId"]
 
 
-class PoolCore:
+class PoolCore(PoolActions):
     """The state of one pool. Not thread-safe: one driver owns it."""
-
-    def __init__(self, config: PoolConfig) -> None:
-        self.config = config
-        self.ready: OrderedDict[int, Task] = OrderedDict()
-        self.tasks: dict[int, Task] = {}  #: those that somebody still waits for
-        self.closing = False
-        self.closed = False
-        self.broken = False
-        self._crew = Crew(config)
-        self.slots = self._crew.slots
-        self.story = self._crew.story
 
     # -- the whole interface ----------------------------------------------------------------------
 
@@ -98,7 +81,11 @@ class PoolCore:
 
     def next_deadline(self) -> float | None:
         """Say when to send `ClockAdvanced` if nothing else happens first."""
-        return self._crew.deadlines.next()
+        due = self._crew.deadlines.next()
+        if not self.waiting:
+            return due
+        paused = min(math.inf if due is None else due, self.waiting.next())
+        return None if paused == math.inf else paused
 
     def saturated(self) -> bool:
         """Whether a task that is submitted now would wait for another one to end."""
@@ -113,6 +100,8 @@ class PoolCore:
     def _on_task_submitted(self, event: TaskSubmitted) -> None:
         assert event.task not in self.tasks, event
         task = Task(event.task, event.timeout)
+        if event.retry is not None:
+            task.retrying = Retrying(event.retry, event.dice)
         self.tasks[task.id] = task
         if self.closing:
             self._resolve(task, Outcome.CLOSED)
@@ -127,8 +116,9 @@ class PoolCore:
         task = self.tasks.get(event.task)
         if task is None:
             return
+        task.retrying = None
         if task.slot is None:
-            del (task.bound.bound if task.bound else self.ready)[task.id]
+            self._withdraw(task)
             self._resolve(task, Outcome.CANCELED)
         else:
             self._interrupt(task.slot, task, event.force_after, Outcome.CANCELED)
@@ -153,7 +143,12 @@ class PoolCore:
         assert task is not None
         slot.failures = 0
         self._crew.move(slot, SlotState.IDLE, math.inf, event.outcome._value_)
-        self._resolve(task, event.outcome, slot, event.detail)
+        if task.retrying is None or event.outcome is Outcome.COMPLETED:
+            self._resolve(task, event.outcome, slot, event.detail)
+        elif task.interrupted is Outcome.TIMED_OUT:
+            self._conclude(task, Outcome.TIMED_OUT, slot)
+        else:
+            self._conclude(task, event.outcome, slot, event.detail)
         self._run_bound(slot)
 
     def _on_worker_exited(self, event: WorkerExited) -> None:
@@ -165,9 +160,22 @@ class PoolCore:
             self._redeliver(slot, task, event.detail)
         elif task:
             slot.blameless = True
-            self._resolve(task, Outcome.LOST, slot, event.detail)
+            self._conclude(task, Outcome.LOST, slot, event.detail)
         self._lose_bound(slot, event.detail)
         self._crew.vacate(slot, replace=not self.closing)
+
+    def _on_retry_judged(self, event: RetryJudged) -> None:
+        task = self.tasks.get(event.task)
+        retrying = task and task.retrying
+        if task is None or not retrying or retrying.verdict is None:
+            return  # canceled meanwhile
+        if task.attempt != event.attempt:
+            return
+        if event.again:
+            self._retry(task)
+        else:
+            self.waiting.remove(task.id)
+            self._end(task, *retrying.verdict)
 
     def _on_worker_faulted(self, event: WorkerFaulted) -> None:
         slot = self._crew.live(event.worker)
@@ -196,6 +204,8 @@ class PoolCore:
             if slot.due <= self._crew.now:
                 self._EXPIRED[slot.state](self, slot)
             self._crew.arm(slot)
+        while (task := self.waiting.pop(self._crew.now)) is not None:
+            self._queue(task)
 
     def _vacancy_over(self, slot: Slot) -> None:
         self._crew.spawn(slot)
@@ -212,7 +222,9 @@ class PoolCore:
             self._kill(slot, Outcome.SILENT, reason)
         elif task.limit_due <= task.force_due:
             task.limit_due = math.inf
-            self._resolve(task, Outcome.TIMED_OUT, slot)
+            # One that is to be tried again is not over before this run is: two must not overlap.
+            if task.retrying is None or self.closing or not task.retrying.forgives_an_error():
+                self._resolve(task, Outcome.TIMED_OUT, slot)
             self._interrupt(slot, task, self.config.interrupt_grace, Outcome.TIMED_OUT)
         else:
             self._kill(slot, task.force_outcome, "its task did not stop when it was asked to")
@@ -249,79 +261,6 @@ class PoolCore:
             self._crew.commands.append(AnnounceClosed())
         self._crew.deadlines.clear()
 
-    # -- actions ----------------------------------------------------------------------------------
-
-    def _bind(self, task: Task, worker: WorkerId) -> None:
-        slot = self._crew.live(worker)
-        if slot is None or slot.state is SlotState.KILLING:
-            self._resolve(task, Outcome.GONE)
-            return
-        task.bound = slot
-        slot.bound[task.id] = task
-        self._run_bound(slot)
-
-    def _run_bound(self, slot: Slot) -> None:
-        """Give an idle worker what only it can run, before it takes what anybody can."""
-        if slot.bound and slot.state is SlotState.IDLE:
-            self._dispatch(slot, slot.bound.popitem(last=False)[1])
-
-    def _lose_bound(self, slot: Slot, detail: object) -> None:
-        while slot.bound:
-            self._resolve(slot.bound.popitem(last=False)[1], Outcome.GONE, None, detail)
-
-    def _dispatch(self, slot: Slot, task: Task) -> None:
-        task.attempt += 1
-        task.slot, slot.task = slot, task
-        task.limit_due = self._crew.now + task.timeout
-        self._crew.move(slot, SlotState.BUSY, self.config.worker_timeout, "dispatch")
-        self._crew.commands.append(DispatchTask(slot.worker, task.id, task.attempt))
-
-    def _interrupt(self, slot: Slot, task: Task, grace: float, outcome: Outcome) -> None:
-        """Ask the running task to stop; of several patiences the shortest holds."""
-        if self._crew.now + grace < task.force_due:
-            task.force_due, task.force_outcome = self._crew.now + grace, outcome
-            self._crew.arm(slot)
-        if task.interrupted is None:
-            task.interrupted = outcome
-            self._crew.commands.append(InterruptTask(slot.worker, task.id, task.attempt))
-
-    def _kill(self, slot: Slot, outcome: Outcome, reason: str) -> None:
-        """Kill the worker and, without waiting for its end, resolve the task that it held."""
-        task, slot.task = slot.task, None
-        slot.blameless = slot.blameless or task is not None
-        self._crew.kill(slot, reason)
-        if task:
-            self._resolve(task, outcome, slot, reason)
-        self._lose_bound(slot, reason)
-
-    def _redeliver(self, slot: Slot, task: Task, detail: object) -> None:
-        """Put back a task whose worker died before beginning it: it ran nowhere."""
-        if task.interrupted:
-            self._resolve(task, task.interrupted, None, detail)
-        elif task.bound:
-            self._resolve(task, Outcome.GONE, None, detail)
-        elif task.attempt >= self.config.delivery_limit:
-            self._resolve(task, Outcome.LOST, slot, detail)
-        else:
-            task.slot = None
-            self.ready[task.id] = task
-            self.ready.move_to_end(task.id, last=False)
-
-    def _resolve(
-        self, task: Task, outcome: Outcome, slot: Slot | None = None, detail: object = None
-    ) -> None:
-        if task.resolved:
-            return  # it ran out of its own time; this is only the end of its worker's grace
-        task.resolved = True
-        del self.tasks[task.id]
-        worker = slot.worker if slot else None
-        self._crew.commands.append(ResolveTask(task.id, outcome, worker, detail))
-
-    def _empty_queue(self, outcome: Outcome) -> None:
-        for queue in (self.ready, *(slot.bound for slot in self.slots)):
-            while queue:
-                self._resolve(queue.popitem(last=False)[1], outcome)
-
     _HANDLERS: ClassVar[dict[type, Callable[[PoolCore, Any], None]]] = {
         TaskSubmitted: _on_task_submitted,
         CancelRequested: _on_cancel_requested,
@@ -329,6 +268,7 @@ class PoolCore:
         TaskProgressed: _on_task_progressed,
         TaskEnded: _on_task_ended,
         WorkerExited: _on_worker_exited,
+        RetryJudged: _on_retry_judged,
         WorkerFaulted: _on_worker_faulted,
         ClockAdvanced: _on_clock_advanced,
         CloseRequested: _on_close_requested,

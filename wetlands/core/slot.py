@@ -5,9 +5,12 @@ from __future__ import annotations
 import math
 from collections import OrderedDict
 from enum import Enum
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from wetlands.core.events import Outcome, WorkerId
+
+if TYPE_CHECKING:
+    from wetlands.core.retrying import Retrying
 
 
 class SlotState(Enum):
@@ -58,7 +61,9 @@ class Task:
         "id",
         "interrupted",
         "limit_due",
+        "misses",
         "resolved",
+        "retrying",
         "slot",
         "timeout",
     )
@@ -66,7 +71,9 @@ class Task:
     def __init__(self, task: int, timeout: float) -> None:
         self.id = task
         self.timeout = timeout
-        self.attempt = 0
+        self.attempt = 0  #: of how many times it was sent to a worker
+        self.misses = 0  #: of those in a row after which the worker died before beginning it
+        self.retrying: Retrying | None = None  #: None for the many that run once
         self.slot: Slot | None = None  #: None while it is queued
         self.bound: Slot | None = None  #: where it must run, if that matters
         self.interrupted: Outcome | None = None  #: the first reason why it was told to stop
@@ -76,6 +83,12 @@ class Task:
         self.limit_due = math.inf  #: the end of its own time
         self.force_due = math.inf  #: the end of all patience: its worker is killed
         self.force_outcome = Outcome.CANCELED  #: what to call that
+
+    def rest(self) -> None:
+        """Forget a run that has ended."""
+        self.slot = self.bound = self.interrupted = None
+        self.misses = 0
+        self.limit_due = self.force_due = math.inf
 
 
 class Slot:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import random
 import time
 import weakref
 from collections import deque
@@ -22,8 +23,10 @@ from wetlands.core.commands import (
     Command,
     DispatchTask,
     InterruptTask,
+    JudgeFailure,
     KillWorker,
     ResolveTask,
+    RetryTask,
     SpawnWorker,
     StopWorker,
 )
@@ -32,6 +35,7 @@ from wetlands.core.events import (
     ClockAdvanced,
     Event,
     Outcome,
+    RetryJudged,
     TaskEnded,
     TaskProgressed,
     TaskSubmitted,
@@ -45,12 +49,14 @@ from wetlands.core.pool import PoolCore, SlotState
 from wetlands.errors import InternalError, PoolBrokenError, TaskAbandonedError, WorkerStartError
 from wetlands.latch import Latch
 from wetlands.result_proxy import Keeper, ResultProxy
+from wetlands.retry import RetryPolicy
 from wetlands.runtime.ending import Endings
 from wetlands.runtime.host import Host
 from wetlands.runtime.launcher import WorkerPlan, start_worker
 from wetlands.runtime.link import WorkerLink
 from wetlands.runtime.output import Emit
 from wetlands.runtime.process import Death, WorkerProcess
+from wetlands.runtime.retries import Retries
 from wetlands.runtime.segments import HostCarrier
 from wetlands.runtime.transport import PeerUnreachableError
 from wetlands.task import Task
@@ -79,6 +85,14 @@ class Entry:
     timeout: float
     worker: WorkerId | None = None  #: the only one that can run it
     proxies: Sequence[ResultProxy] = ()  #: kept from being released
+    retry: RetryPolicy | None = None  #: None for a task that runs once
+
+    def submission(self) -> TaskSubmitted:
+        """Return the event that queues it."""
+        if self.retry is None:
+            return TaskSubmitted(self.task.number, self.timeout, self.worker)
+        plan, dice = self.retry.plan, random.random()
+        return TaskSubmitted(self.task.number, self.timeout, self.worker, plan, dice)
 
 
 class Driver:
@@ -109,6 +123,7 @@ class Driver:
         self._carrier = codec.carrier
         self._keeper = keeper
         self._endings = Endings(plan.environment, config.worker_timeout, codec)
+        self._retries = Retries(host.delivery, self._endings)
         self._workers: dict[WorkerId, WorkerLink] = {}
         self._by_identity: dict[bytes, WorkerLink] = {}
         self._backlog: deque[Event] = deque()
@@ -187,7 +202,7 @@ class Driver:
         entry, task._order = task._order, None
         if entry is not None:
             self.entries[task.number] = entry
-            self.handle(TaskSubmitted(task.number, entry.timeout, entry.worker))
+            self.handle(entry.submission())
 
     def cancel(self, task: Task[Any], force_after: float) -> None:
         """Cancel a task that is not running, ask a running one to stop."""
@@ -323,6 +338,20 @@ class Driver:
             self._host.loop.at_end_of_pass(
                 lambda: entry.task._finish(*self._endings.of(command, entry.task, entry.timeout))
             )
+
+    def _retry(self, command: RetryTask) -> None:
+        entry = self.entries[command.task]
+        self._retries.note(command, entry.task, entry.timeout)
+
+    def _judge(self, command: JudgeFailure) -> None:
+        entry = self.entries[command.task]
+        assert entry.retry is not None
+
+        def answer(again: bool) -> None:
+            judged = RetryJudged(command.task, command.attempt, again)
+            self._host.loop.post(self, lambda: self.handle(judged))
+
+        self._retries.ask(command, entry.task, entry.timeout, entry.retry, answer)
 
     def _announce_broken(self, command: AnnounceBroken) -> None:
         failures = list(self._endings.failures.values())
@@ -486,6 +515,8 @@ class Driver:
         StopWorker: _stop,
         KillWorker: _kill,
         ResolveTask: _resolve,
+        RetryTask: _retry,
+        JudgeFailure: _judge,
         AnnounceBroken: _announce_broken,
         AnnounceClosed: _announce_closed,
     }

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from wetlands.core.commands import ResolveTask
+from wetlands.core.commands import JudgeFailure, ResolveTask, RetryTask
 from wetlands.core.events import Outcome, WorkerId
 from wetlands.errors import (
     ExecutionException,
+    PoisonTaskError,
     ResultError,
     TaskAbandonedError,
     TaskTimeoutError,
@@ -22,6 +23,9 @@ from worker_entry.codec import Codec, CodecError
 
 #: Status, what rebuilds the value, and the error: the arguments of `Task._finish`.
 Ending = tuple[TaskStatus, "Callable[[], Any] | None", "ExecutionException | None"]
+
+#: A command that says how a run of a task ended.
+Ended = ResolveTask | RetryTask | JudgeFailure
 
 
 class Endings:
@@ -49,12 +53,15 @@ class Endings:
             return (TaskStatus.COMPLETED, self.loader(payload, task, command.worker), None)
         if command.outcome is Outcome.CANCELED:
             return (TaskStatus.CANCELED, None, None)
+        return (TaskStatus.FAILED, None, self.error(command, task.id, limit))
+
+    def error(self, command: Ended, task_id: str, limit: float) -> ExecutionException:
+        """Return what went wrong with a run; arguments as for `of`."""
         try:
-            error = self._error(command, task.id, limit)
+            return self._error(command, task_id, limit)
         except Exception as problem:  # whatever a worker sent, its task must end
-            text = f"Task {task.id} failed, and can't be described: {problem!r}"
-            error = ExecutionException(text, **self._where(task.id, command.worker))
-        return (TaskStatus.FAILED, None, error)
+            text = f"Task {task_id} failed, and can't be described: {problem!r}"
+            return ExecutionException(text, **self._where(task_id, command.worker))
 
     def loader(
         self, frames: Sequence[Any], task: Task[Any], worker: WorkerId | None
@@ -89,7 +96,7 @@ class Endings:
             f"any more. exit() and launch() start anew. What they died of last:\n{last}"
         )
 
-    def _error(self, command: ResolveTask, task_id: str, limit: float) -> ExecutionException:
+    def _error(self, command: Ended, task_id: str, limit: float) -> ExecutionException:
         worker, detail = command.worker, command.detail
         if command.outcome is Outcome.FAILED and isinstance(detail, dict):
             return self._failed(detail, task_id, worker)
@@ -100,8 +107,9 @@ class Endings:
         if command.outcome is Outcome.GONE:
             return self._gone(task_id, command.detail)
         if command.outcome is Outcome.LOST:
-            death = detail if isinstance(detail, Death) else Death(-9, str(detail))
-            return self._lost(death, task_id, worker)
+            return self._lost(_death(detail), task_id, worker)
+        if command.outcome is Outcome.POISONED:
+            return self._poisoned(_death(detail), task_id, worker)
         return self.abandoned(command.outcome, task_id, worker)
 
     def _failed(
@@ -134,6 +142,19 @@ class Endings:
             f"Worker {_slot(worker)} of environment {self._environment!r} {death.describe()} "
             f"while it ran task {task_id}. The worker is being replaced; submit the task again "
             f"if that makes sense.{tail}",
+            returncode=death.returncode,
+            signal=death.signal,
+            log_tail=death.log_tail,
+            **self._where(task_id, worker),
+        )
+
+    def _poisoned(self, death: Death, task_id: str, worker: WorkerId | None) -> PoisonTaskError:
+        """Return the error of a task that worker after worker has died of."""
+        tail = f"\nThe end of its stderr:\n{death.log_tail}" if death.log_tail else ""
+        return PoisonTaskError(
+            f"Task {task_id} is poison: every worker of environment {self._environment!r} that ran "
+            f"it was lost, and it gets no other one. The last, {_slot(worker)}, "
+            f"{death.describe()}. task.attempts has all of its failures.{tail}",
             returncode=death.returncode,
             signal=death.signal,
             log_tail=death.log_tail,
@@ -173,6 +194,10 @@ class Endings:
             "worker": worker.slot if worker else None,
             "environment": self._environment,
         }
+
+
+def _death(detail: object) -> Death:
+    return detail if isinstance(detail, Death) else Death(-9, str(detail))
 
 
 def _slot(worker: WorkerId | None) -> str:

@@ -16,6 +16,7 @@ from wetlands.core.pool import SlotState
 from wetlands.errors import PoolClosedError
 from wetlands.latch import Latch
 from wetlands.result_proxy import Passing, ResultProxy, home_of
+from wetlands.retry import RetryPolicy
 from wetlands.runtime import host as host_module
 from wetlands.runtime import sharing
 from wetlands.runtime.driver import Driver, Entry
@@ -73,6 +74,7 @@ class Pool:
         *,
         start: bool,
         proxies: Sequence[ResultProxy] = (),
+        retry: RetryPolicy | None = None,
     ) -> Task[Any]:
         """Return a task, queued or not.
 
@@ -82,6 +84,7 @@ class Pool:
             description: What to call it.
             start: Whether to queue it.
             proxies: Those in the payload; they decide on the worker, and live as long as the task.
+            retry: What to do when it fails; None: nothing.
 
         Raises:
             SerializationError: No worker has the values of all proxies.
@@ -89,7 +92,7 @@ class Pool:
         """
         task: Task[Any] = Task(self, next(self._numbers), description)
         home = home_of(proxies, self) if proxies else None
-        task._order = Entry(task, payload, timeout, home, proxies)
+        task._order = Entry(task, payload, timeout, home, proxies, retry)
         if start:
             return task.start()
         # Weakly: a task that nobody has any more, and nobody started, is forgotten.

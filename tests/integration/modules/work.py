@@ -472,3 +472,35 @@ def dropped_counters():
 def make_and_cancel(*, task=None):
     task.cancel()
     return Counter(0, "canceled")
+
+
+def trip(runs, times, how, value=None, task=None):
+    """Fail ``times`` times, each as ``how`` says, one word for all runs or one for each."""
+    with open(runs, "ab") as file:
+        file.write(b"x")
+    run = os.path.getsize(runs)
+    task.update("run", run)
+    if run > times:
+        return run if value is None else int(sum(value))
+    ways = how.split()
+    how = ways[min(run, len(ways)) - 1]
+    if how == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+    elif how == "stop":
+        os.kill(os.getpid(), signal.SIGSTOP)
+    elif how == "exit":
+        os._exit(0)
+    elif how == "divide":
+        return 1 / 0
+    elif how == "linger":
+        task.wait_for_cancel(30)
+    raise RuntimeError(f"planned for run {run}")
+
+
+def trip_once(runs, task=None):
+    return trip(runs, 1, "raise", task=task)
+
+
+def fail_when_released(folder):
+    hold(folder)
+    raise RuntimeError("planned")

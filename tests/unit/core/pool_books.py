@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 
 from wetlands.core import events as on
 from wetlands.core.events import Outcome, WorkerId
-from wetlands.core.policy import PoolConfig
+from wetlands.core.policy import PoolConfig, RetryPlan
 from wetlands.core.pool import PoolCore
 
 
@@ -35,7 +35,8 @@ class Process:
     held: tuple[int, int] | None = None  #: the task and attempt that it has, for the core
     last: tuple[int, int] | None = None  #: those that it may still talk about
     began: tuple[int, int] | None = None
-    timed_out: bool = False
+    timed_out: bool = False  #: and resolved, while its worker may still be at it
+    overdue: bool = False  #: out of its own time, and to be tried again once this run has ended
     stop_wanted: Outcome | None = None
     interrupted: bool = False
     silence_at: float = math.inf
@@ -80,6 +81,26 @@ class Expected:
     outcome: Outcome
     worker: WorkerId | None = None
     detail: Any = field(default=...)  #: an ellipsis is anything
+    again: bool = False  #: not the end: the task is to be tried again
+
+
+@dataclass
+class Tries:
+    """What the books say about a task that may be tried again."""
+
+    plan: RetryPlan
+    errors: int = 0
+    losses: int = 0
+    home: WorkerId | None = None
+    verdict: Expected | None = None  #: how its last run ended, while it is judged
+
+    def pause(self) -> float:
+        grown = self.plan.delay * self.plan.backoff ** (self.errors + self.losses - 1)
+        return min(grown, self.plan.max_delay)
+
+
+LOSSES = (Outcome.LOST, Outcome.SILENT)
+ERRORS = (Outcome.FAILED, Outcome.TIMED_OUT)
 
 
 class PoolBooks:
@@ -96,7 +117,12 @@ class PoolBooks:
         self.timeouts: dict[int, float] = {}  #: every task ever submitted
         self.resolved: dict[int, Outcome] = {}
         self.attempts: dict[int, int] = {}
-        self.begun: set[int] = set()
+        self.misses: dict[int, int] = {}  #: deliveries in a row that came to nothing
+        self.tries: dict[int, Tries] = {}  #: of tasks that may be tried again
+        self.pausing: OrderedDict[int, float] = OrderedDict()
+        self.judged: dict[int, int] = {}  #: tasks that are being judged, with the attempt
+        self.begun: set[tuple[int, int]] = set()  #: tasks and attempts
+        self.forgiven: set[tuple[int, int]] = set()  #: those that failed and were not the last
         self.queue: OrderedDict[int, None] = OrderedDict()
         self.bound: OrderedDict[int, WorkerId] = OrderedDict()  #: queued for one worker
         self.choosy: dict[int, WorkerId] = {}  #: every task that ever was bound
@@ -112,6 +138,7 @@ class PoolBooks:
         self.sound = False
         self.now += delay
         self.give_up_on_the_undead()
+        self.end_pauses()
         commands = self.core.handle(event, self.now)
         self.execute_all(commands)
         for _ in range(100):
@@ -149,23 +176,32 @@ class PoolBooks:
         assert not process.kills, "about to die"
         assert process.held is None, "busy"
         assert task not in self.resolved, "dispatched after it was resolved"
-        assert task not in self.begun, "started at most once"
+        before = {(task, attempt) for attempt in range(1, command.attempt)}
+        assert not (before & self.begun) - self.forgiven, "started at most once"
+        assert task not in self.pausing, "its pause is not over"
+        assert task not in self.judged, "nobody has said yet that it may run again"
         assert all(p.held is None or p.held[0] != task for p in self.alive.values())
         mine = [other for other, worker in self.bound.items() if worker == command.worker]
         assert (mine or list(self.queue))[0] == task, "out of order"
         del (self.bound if mine else self.queue)[task]
         self.attempts[task] = self.attempts.get(task, 0) + 1
-        assert command.attempt == self.attempts[task] <= self.config.delivery_limit
+        assert command.attempt == self.attempts[task]
+        assert self.misses.get(task, 0) < self.config.delivery_limit
         process.held = process.last = (task, command.attempt)
         process.silence_at = self.now + self.config.worker_timeout
         process.limit_at = self.now + self.timeouts[task]
         process.force_at = math.inf
-        process.timed_out = process.interrupted = False
+        process.timed_out = process.overdue = process.interrupted = False
         process.stop_wanted = None
 
     def execute_InterruptTask(self, command):  # noqa: N802
         process = self.alive[command.worker]
         assert process.held == (command.task, command.attempt), "it does not run that"
+        if process.limit_at <= self.now and self.forgives_an_error(command.task):
+            assert process.verdict() is Outcome.TIMED_OUT, "something else came first"
+            process.limit_at = math.inf
+            process.overdue = True
+            process.want_stop(self.now + self.config.interrupt_grace, Outcome.TIMED_OUT)
         assert process.stop_wanted, "nobody asked for it"
         assert not process.interrupted, "told twice"
         process.interrupted = True
@@ -189,8 +225,9 @@ class PoolBooks:
             process.blameless = True
             if not process.timed_out:
                 outcome = process.verdict()
-                assert outcome is not Outcome.TIMED_OUT, "resolved first, killed later"
-                self.expected[process.held[0]] = Expected(outcome, command.worker)
+                late = outcome is Outcome.TIMED_OUT and not process.overdue
+                assert not late, "resolved first, killed later"
+                self.expect_end(process.held[0], outcome, command.worker)
             process.held = None
         if not process.kills:
             self.lose_bound(command.worker)
@@ -203,16 +240,45 @@ class PoolBooks:
         assert task in self.timeouts, "never submitted"
         assert task not in self.resolved, "resolved twice"
         self.resolved[task] = command.outcome
-        if command.outcome is Outcome.TIMED_OUT:
+        if command.outcome is Outcome.TIMED_OUT and task not in self.expected:
             self.expect_time_out(self.alive[command.worker], task)
         expected = self.expected.pop(task)
+        assert not expected.again, "it was to be tried again"
         assert command.outcome is expected.outcome, (command, expected)
+        assert command.worker == expected.worker
+        assert expected.detail is ... or command.detail is expected.detail
+
+    def execute_JudgeFailure(self, command):  # noqa: N802
+        task, expected = command.task, self.expected.pop(command.task)
+        self.check_failure(command, expected)
+        assert self.tries[task].plan.judged
+        assert command.attempt == self.attempts[task]
+        self.tries[task].verdict = expected
+        self.judged[task] = command.attempt
+
+    def execute_RetryTask(self, command):  # noqa: N802
+        task, tries = command.task, self.tries[command.task]
+        if tries.plan.judged:
+            expected = tries.verdict
+            assert self.judged.pop(task), "nobody was asked"
+        else:
+            expected = self.expected.pop(task)
+        self.check_failure(command, expected)
+        assert command.pause == tries.pause()
+        self.pausing[task] = self.now + command.pause
+        self.end_pauses()
+
+    def check_failure(self, command, expected):
+        assert command.task not in self.resolved
+        assert expected.again, "that was its last chance"
+        assert command.outcome is expected.outcome
         assert command.worker == expected.worker
         assert expected.detail is ... or command.detail is expected.detail
 
     def expect_time_out(self, process, task):
         assert process.held is not None
         assert process.held[0] == task
+        assert not self.forgives_an_error(task), "it was to be tried again"
         assert process.limit_at <= self.now, "too early"
         assert process.verdict() is Outcome.TIMED_OUT, "something else came first"
         process.limit_at = math.inf
@@ -242,9 +308,45 @@ class PoolBooks:
         return None if process is None or process.given_up else process
 
     def expect_queue_to_end(self, outcome):
-        self.expected.update((task, Expected(outcome)) for task in (*self.queue, *self.bound))
-        self.queue.clear()
-        self.bound.clear()
+        places = (self.queue, self.bound, self.pausing, self.judged)
+        for place in places:
+            self.expected.update((task, Expected(outcome)) for task in place)
+            place.clear()
+
+    def forgives_an_error(self, task):
+        tries = self.tries.get(task)
+        return bool(tries and not self.closing and tries.errors < tries.plan.on_error)
+
+    def expect_end(self, task, outcome, worker=None, detail=...):
+        """A run of the task ends: say whether the task does, too."""
+        tries, again = self.tries.get(task), False
+        if tries and not self.closing:
+            if outcome in LOSSES:
+                tries.losses += 1
+                again = tries.losses <= tries.plan.on_lost
+                if tries.losses >= self.config.poison_limit:
+                    outcome, again = Outcome.POISONED, False
+            elif outcome in ERRORS:
+                tries.errors += 1
+                again = tries.errors <= tries.plan.on_error
+        self.expected[task] = Expected(outcome, worker, detail, again)
+        if again:
+            self.forgiven.add((task, self.attempts[task]))
+            self.misses[task] = 0
+            tries.home = self.choosy.get(task)
+
+    def end_pauses(self):
+        over = [task for task, due in self.pausing.items() if due <= self.now]
+        for task in sorted(over, key=lambda task: self.pausing[task]):
+            del self.pausing[task]
+            home = self.tries[task].home
+            process = self.alive.get(home)
+            if home is None:
+                self.queue[task] = None
+            elif process is None or process.kills:
+                self.expected[task] = Expected(Outcome.GONE)
+            else:
+                self.bound[task] = home
 
     def lose_bound(self, worker, detail=...):
         for task in [task for task, place in self.bound.items() if place == worker]:
@@ -276,21 +378,22 @@ class PoolBooks:
         if process.held is None:
             return
         task = process.held[0]
-        if process.began == process.held:
+        began = process.began == process.held
+        self.misses[task] = self.misses.get(task, 0) + (not began)
+        if process.timed_out:
+            process.blameless = process.blameless or began
+        elif began:
             process.blameless = True
-            outcome, blamed = Outcome.LOST, worker
+            self.expect_end(task, Outcome.LOST, worker, detail)
         elif process.stop_wanted:
-            outcome, blamed = process.stop_wanted, None
+            self.expect_end(task, process.stop_wanted, None, detail)
         elif task in self.choosy:
-            outcome, blamed = Outcome.GONE, None
-        elif self.attempts[task] >= self.config.delivery_limit:
-            outcome, blamed = Outcome.LOST, worker
+            self.expected[task] = Expected(Outcome.GONE, None, detail)
+        elif self.misses[task] >= self.config.delivery_limit:
+            self.expected[task] = Expected(Outcome.LOST, worker, detail)
         else:
             self.queue[task] = None
             self.queue.move_to_end(task, last=False)
-            return
-        if not process.timed_out:
-            self.expected[task] = Expected(outcome, blamed, detail)
 
     def exit(self, worker, *, delay=0.0):
         self.now += delay
@@ -309,14 +412,26 @@ class PoolBooks:
         process, detail = self.alive[worker], object()
         task, attempt = process.last
         process.last, process.began = None, (task, attempt)
-        self.begun.add(task)
+        self.begun.add((task, attempt))
         if process.held == (task, attempt):
             process.held = None
             process.kill_at = math.inf
             self.places[worker.slot].failures = 0
-            if not process.timed_out:
-                self.expected[task] = Expected(outcome, worker, detail)
+            late = process.overdue and task in self.tries and outcome is not Outcome.COMPLETED
+            if late:
+                self.expect_end(task, Outcome.TIMED_OUT, worker, None)
+            elif not process.timed_out:
+                self.expect_end(task, outcome, worker, detail)
         self.feed(on.TaskEnded(worker, task, attempt, outcome, detail), delay=delay)
+
+    def decide(self, task, again, *, delay=0.0):
+        """Somebody says whether a task that failed is worth another try."""
+        attempt = self.judged[task]
+        if not again:
+            del self.judged[task]
+            verdict = self.tries[task].verdict
+            self.expected[task] = Expected(verdict.outcome, verdict.worker, verdict.detail)
+        self.feed(on.RetryJudged(task, attempt, again), delay=delay)
 
     def boot_process(self, worker, *, delay=0.0):
         process = self.alive[worker]
@@ -329,7 +444,7 @@ class PoolBooks:
     def progress(self, worker, *, delay=0.0):
         process = self.alive[worker]
         task, attempt = process.began = process.last
-        self.begun.add(task)
+        self.begun.add((task, attempt))
         if process.held:
             process.silence_at = self.now + delay + self.config.worker_timeout
         self.feed(on.TaskProgressed(worker, task, attempt), delay=delay)

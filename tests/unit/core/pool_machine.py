@@ -10,10 +10,11 @@ import math
 
 import hypothesis.strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from pool_books import Expected, PoolBooks
+from pool_books import Expected, PoolBooks, Tries
 
 from wetlands.core import events as on
 from wetlands.core.events import Outcome
+from wetlands.core.policy import RetryPlan
 
 # Halves and whole seconds: sums are exact, so that the books and the core agree to the bit.
 GRACES = st.sampled_from([0.0, 1.0, 3.0, 20.0])
@@ -35,11 +36,22 @@ CONFIGS = st.fixed_dictionaries(
         "kill_retry": st.sampled_from([1.0, 12.0]),
         "kill_limit": st.integers(1, 3),
         "delivery_limit": st.integers(1, 3),
+        "poison_limit": st.integers(1, 3),
         "restart_limit": st.sampled_from([0, 1, 2, 6]),
         "backoff_base": st.sampled_from([0.0, 1.0, 1.0]),
         "backoff_cap": st.just(3.0),
         "stable_after": st.just(10.0),
     }
+)
+#: Mostly none; with numbers of which every sum and product is exact.
+PLANS = st.none() | st.builds(
+    RetryPlan,
+    on_error=st.sampled_from([0, 1, 2]),
+    on_lost=st.sampled_from([0, 1, 2, 5]),
+    delay=st.sampled_from([0.0, 1.0, 4.0]),
+    backoff=st.sampled_from([1.0, 2.0]),
+    max_delay=st.sampled_from([1.5, 8.0, math.inf]),
+    judged=st.booleans(),
 )
 VICTIMS = st.sampled_from(
     [
@@ -69,26 +81,32 @@ class PoolMachine(PoolBooks, RuleBasedStateMachine):
 
     # -- the user ---------------------------------------------------------------------------------
 
-    @rule(timeout=PATIENCES, number=st.sampled_from([1, 1, 3]))
-    def submit(self, timeout, number):
+    def enter(self, timeout, plan):
+        """Note a new task in the books."""
+        task = len(self.timeouts)
+        self.timeouts[task] = timeout
+        if plan is not None:
+            self.tries[task] = Tries(plan)
+        return task
+
+    @rule(timeout=PATIENCES, number=st.sampled_from([1, 1, 3]), plan=PLANS)
+    def submit(self, timeout, number, plan):
         for _ in range(number):
-            task = len(self.timeouts)
-            self.timeouts[task] = timeout
+            task = self.enter(timeout, plan)
             if self.closing or self.announced:
                 outcome = Outcome.CLOSED if self.closing else Outcome.BROKEN
                 self.expected[task] = Expected(outcome)
             else:
                 self.queue[task] = None
-            self.feed(on.TaskSubmitted(task, timeout))
+            self.feed(on.TaskSubmitted(task, timeout, retry=plan))
 
-    @rule(timeout=PATIENCES, number=st.sampled_from([1, 2]), index=PICKS, dead=RARELY)
-    def submit_bound(self, timeout, number, index, dead):
+    @rule(timeout=PATIENCES, number=st.sampled_from([1, 2]), index=PICKS, dead=RARELY, plan=PLANS)
+    def submit_bound(self, timeout, number, index, dead, plan):
         worker = self.pick(index, lambda process: True)
         if dead and self.dead:
             worker = self.dead[-1 - index % len(self.dead)]
         for _ in range(number if worker else 0):
-            task = len(self.timeouts)
-            self.timeouts[task] = timeout
+            task = self.enter(timeout, plan)
             self.choosy[task] = worker
             process = self.alive.get(worker)
             if self.closing or self.announced:
@@ -98,20 +116,34 @@ class PoolMachine(PoolBooks, RuleBasedStateMachine):
                 self.expected[task] = Expected(Outcome.GONE)
             else:
                 self.bound[task] = worker
-            self.feed(on.TaskSubmitted(task, timeout, worker))
+            self.feed(on.TaskSubmitted(task, timeout, worker, plan))
 
     @precondition(lambda self: len(self.resolved) < len(self.timeouts))
     @rule(index=PICKS, force_after=PATIENCES)
     def cancel(self, index, force_after):
         waiting = [task for task in self.timeouts if task not in self.resolved]
         task = waiting[index % len(waiting)]
-        if task in self.queue or task in self.bound:
-            del (self.queue if task in self.queue else self.bound)[task]
-            self.expected[task] = Expected(Outcome.CANCELED)
+        self.tries.pop(task, None)
+        for place in (self.queue, self.bound, self.pausing, self.judged):
+            if task in place:
+                del place[task]
+                self.expected[task] = Expected(Outcome.CANCELED)
         for process in self.alive.values():
             if process.held and process.held[0] == task:
                 process.want_stop(self.now + force_after, Outcome.CANCELED)
         self.feed(on.CancelRequested(task, force_after))
+
+    @precondition(lambda self: self.judged)
+    @rule(index=PICKS, again=st.booleans(), delay=DELAYS)
+    def judge(self, index, again, delay):
+        self.decide(list(self.judged)[index % len(self.judged)], again, delay=delay)
+
+    @precondition(lambda self: self.timeouts)
+    @rule(index=PICKS, attempt=st.integers(0, 3))
+    def judge_what_nobody_asked_about(self, index, attempt):
+        task = len(self.timeouts) - 1 - index % len(self.timeouts)
+        if self.judged.get(task) != attempt:
+            assert self.feed(on.RetryJudged(task, attempt, again=True)) == []
 
     @precondition(lambda self: self.resolved)
     @rule(index=PICKS)
@@ -161,7 +193,7 @@ class PoolMachine(PoolBooks, RuleBasedStateMachine):
     def begin(self, index):
         process = self.alive[self.pick(index, lambda p: p.held and p.began != p.held)]
         process.began = process.held
-        self.begun.add(process.held[0])
+        self.begun.add(process.held)
 
     @rule(index=PICKS, delay=DELAYS)
     def report(self, index, delay):
@@ -284,8 +316,11 @@ class PoolMachine(PoolBooks, RuleBasedStateMachine):
         for slot in self.core.slots:
             assert list(slot.bound) == [t for t, w in self.bound.items() if w == slot.worker]
         held = {p.held[0] for p in self.alive.values() if p.held and not p.timed_out}
+        paused = set(self.pausing) | set(self.judged)
+        assert len(self.core.waiting) == len(paused)
+        assert all(task in self.core.waiting for task in paused)
         unresolved = set(self.timeouts) - set(self.resolved)
-        assert unresolved == held | set(self.queue) | set(self.bound)
+        assert unresolved == held | set(self.queue) | set(self.bound) | paused
         assert set(self.core.tasks) == unresolved, "remembered for ever, or forgotten too early"
 
     @invariant()
@@ -297,6 +332,7 @@ class PoolMachine(PoolBooks, RuleBasedStateMachine):
                 assert bool(process.held and process.stop_wanted) <= process.interrupted
             elif not place.retired:
                 assert place.spawn_at > self.now
+        assert all(due > self.now for due in self.pausing.values())
 
     @invariant()
     def the_next_deadline_is_never_late(self):
@@ -306,11 +342,12 @@ class PoolMachine(PoolBooks, RuleBasedStateMachine):
             for slot, place in enumerate(self.places)
             if self.current(slot) is None and not place.retired
         ]
-        earliest = min(due, default=math.inf)
+        slots_due = min(due, default=math.inf)
+        earliest = min([slots_due, *self.pausing.values()])
         if earliest < math.inf:
             assert self.core.next_deadline() is not None, "nobody would wake up"
             assert self.core.next_deadline() <= earliest
-        assert min(slot.due for slot in self.core.slots) == earliest
+        assert min(slot.due for slot in self.core.slots) == slots_due
 
     @invariant()
     def the_end_is_announced(self):
@@ -326,6 +363,7 @@ class PoolMachine(PoolBooks, RuleBasedStateMachine):
         assert len(self.core._crew.idle) == self.core.count(
             *(slot.state for slot in self.core.slots if slot.state.name == "IDLE")
         )
+        assert len(self.core.waiting._heap) <= 2 * len(self.core.waiting) + 9
         assert len(self.core.story) <= 256
 
     @invariant()
@@ -379,7 +417,9 @@ class PoolMachine(PoolBooks, RuleBasedStateMachine):
         assert self.core.next_deadline() is None
 
     def step_or_wait(self):
-        if not any(self.step(worker, process) for worker, process in list(self.alive.items())):
+        if self.judged and self.world == "fair":
+            self.decide(next(iter(self.judged)), again=True)
+        elif not any(self.step(worker, process) for worker, process in list(self.alive.items())):
             due = self.core.next_deadline()
             assert due is not None, "nothing to wait for, and yet not at the end"
             self.feed(on.ClockAdvanced(), delay=max(0.0, due - self.now))

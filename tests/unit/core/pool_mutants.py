@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 #: In the order of their imports. Events and commands are data; mutants and machine share them.
-MODULES = ("policy", "slot", "deadlines", "crew", "pool")
+MODULES = ("policy", "slot", "deadlines", "retrying", "crew", "actions", "pool")
 
 
 class Mutant(NamedTuple):
@@ -66,7 +66,7 @@ MUTANTS = [
     # -- what happens to a task
     Mutant(
         "requeued at the back",
-        "pool",
+        "actions",
         "            self.ready.move_to_end(task.id, last=False)\n",
         "",
     ),
@@ -90,26 +90,26 @@ MUTANTS = [
     ),
     Mutant(
         "unlimited delivery",
-        "pool",
-        "elif task.attempt >= self.config.delivery_limit:",
-        "elif task.attempt >= self.config.delivery_limit + 99:",
+        "actions",
+        "elif task.misses >= self.config.delivery_limit:",
+        "elif task.misses >= self.config.delivery_limit + 99:",
     ),
     Mutant(
         "one delivery too few",
-        "pool",
-        "task.attempt >= self.config.delivery_limit",
-        "task.attempt >= self.config.delivery_limit - 1",
+        "actions",
+        "task.misses >= self.config.delivery_limit",
+        "task.misses >= self.config.delivery_limit - 1",
     ),
     Mutant(
         "interrupted task delivered again",
-        "pool",
+        "actions",
         "        if task.interrupted:\n",
         "        if task.resolved:\n",
     ),
     Mutant(
         "canceled task becomes closed when its worker dies",
-        "pool",
-        "self._resolve(task, task.interrupted, None, detail)",
+        "actions",
+        "self._conclude(task, task.interrupted, None, detail)",
         "self._resolve(task, Outcome.CLOSED if self.closing else task.interrupted, None, detail)",
     ),
     Mutant(
@@ -120,44 +120,44 @@ MUTANTS = [
     ),
     Mutant(
         "canceled queued task stays in ready",
-        "pool",
+        "actions",
         "            del (task.bound.bound if task.bound else self.ready)[task.id]\n",
         "            del (task.bound.bound if task.bound else {task.id: 0})[task.id]\n",
     ),
     Mutant(
         "canceled bound task stays with its worker",
-        "pool",
+        "actions",
         "            del (task.bound.bound if task.bound else self.ready)[task.id]\n",
         "            del ({task.id: 0} if task.bound else self.ready)[task.id]\n",
     ),
     Mutant(
         "canceled queued task is forgotten",
         "pool",
-        "self.ready)[task.id]\n            self._resolve(task, Outcome.CANCELED)\n",
-        "self.ready)[task.id]\n",
+        "            self._withdraw(task)\n            self._resolve(task, Outcome.CANCELED)\n",
+        "            self._withdraw(task)\n",
     ),
     Mutant(
         "ended task remembered for ever",
-        "pool",
+        "actions",
         "        del self.tasks[task.id]\n",
         "",
     ),
     Mutant(
         "time out resolves twice",
-        "pool",
+        "actions",
         "        if task.resolved:\n",
         "        self.tasks[task.id] = task\n        if False:\n",
     ),
     Mutant(
         "lost task is not resolved",
         "pool",
-        "            self._resolve(task, Outcome.LOST, slot, event.detail)\n",
+        "            self._conclude(task, Outcome.LOST, slot, event.detail)\n",
         "            pass\n",
     ),
     Mutant(
         "task of a killed worker is not resolved",
-        "pool",
-        "        if task:\n            self._resolve(task, outcome, slot, reason)\n",
+        "actions",
+        "        if task:\n            self._conclude(task, outcome, slot, reason)\n",
         "",
     ),
     Mutant(
@@ -168,20 +168,20 @@ MUTANTS = [
     ),
     Mutant(
         "interrupted twice",
-        "pool",
+        "actions",
         "        if task.interrupted is None:\n",
         "        if not task.resolved:\n",
     ),
     Mutant(
         "running task is not told that it is canceled",
-        "pool",
+        "actions",
         "self._crew.commands.append(InterruptTask(slot.worker, task.id, task.attempt))",
         "pass",
     ),
     # -- tasks that are bound to a worker
     Mutant(
         "bound to a worker that is being killed",
-        "pool",
+        "actions",
         "if slot is None or slot.state is SlotState.KILLING:\n            self._resolve(task, O",
         "if slot is None:\n            self._resolve(task, O",
     ),
@@ -193,19 +193,19 @@ MUTANTS = [
     ),
     Mutant(
         "bound task survives the kill of its worker",
-        "pool",
+        "actions",
         "        self._lose_bound(slot, reason)\n",
         "",
     ),
     Mutant(
         "bound task that never began goes to anybody",
-        "pool",
+        "actions",
         "        elif task.bound:\n",
         "        elif False:\n",
     ),
     Mutant(
         "bound task waits though its worker is idle",
-        "pool",
+        "actions",
         "        slot.bound[task.id] = task\n        self._run_bound(slot)\n",
         "        slot.bound[task.id] = task\n",
     ),
@@ -223,13 +223,13 @@ MUTANTS = [
     ),
     Mutant(
         "last bound task first",
-        "pool",
+        "actions",
         "self._dispatch(slot, slot.bound.popitem(last=False)[1])",
         "self._dispatch(slot, slot.bound.popitem()[1])",
     ),
     Mutant(
         "bound tasks outlive the pool",
-        "pool",
+        "actions",
         "(self.ready, *(slot.bound for slot in self.slots))",
         "(self.ready,)",
     ),
@@ -245,10 +245,216 @@ MUTANTS = [
         "(state is SlotState.BUSY) - (slot.state is SlotState.BUSY)",
         "state is SlotState.BUSY",
     ),
+    # -- tasks that are tried again
+    Mutant(
+        "errors are not counted",
+        "retrying",
+        "            self.errors += 1\n",
+        "            pass\n",
+    ),
+    Mutant(
+        "losses are not counted",
+        "retrying",
+        "            self.losses += 1\n",
+        "            pass\n",
+    ),
+    Mutant(
+        "one try too few after an error",
+        "retrying",
+        "return self.errors <= self.plan.on_error",
+        "return self.errors < self.plan.on_error",
+    ),
+    Mutant(
+        "errors are forgiven as losses are",
+        "retrying",
+        "return self.errors <= self.plan.on_error",
+        "return self.errors <= self.plan.on_lost",
+    ),
+    Mutant(
+        "losses are forgiven as errors are",
+        "retrying",
+        "return self.losses <= self.plan.on_lost",
+        "return self.losses <= self.plan.on_error",
+    ),
+    Mutant(
+        "silence is no loss",
+        "retrying",
+        "frozenset({Outcome.LOST, Outcome.SILENT})",
+        "frozenset({Outcome.LOST})",
+    ),
+    Mutant(
+        "time out is no error",
+        "retrying",
+        "frozenset({Outcome.FAILED, Outcome.TIMED_OUT})",
+        "frozenset({Outcome.FAILED})",
+    ),
+    Mutant(
+        "canceled task is tried again",
+        "pool",
+        "        task.retrying = None\n",
+        "",
+    ),
+    Mutant(
+        "closing pool tries again",
+        "actions",
+        "if retrying is None or task.resolved or self.closing:",
+        "if retrying is None or task.resolved:",
+    ),
+    Mutant(
+        "timed out task runs twice at a time",
+        "pool",
+        "if task.retrying is None or self.closing or not task.retrying.forgives_an_error():",
+        "if True:",
+    ),
+    Mutant(
+        "timed out task without tries is not resolved in time",
+        "pool",
+        "self.closing or not task.retrying.forgives_an_error():",
+        "self.closing:",
+    ),
+    Mutant(
+        "result that came late is thrown away",
+        "pool",
+        "if task.retrying is None or event.outcome is Outcome.COMPLETED:",
+        "if task.retrying is None or (\n"
+        "            event.outcome is Outcome.COMPLETED and not task.interrupted):",
+    ),
+    Mutant(
+        "late failure is not called a time out",
+        "pool",
+        "elif task.interrupted is Outcome.TIMED_OUT:",
+        "elif False:",
+    ),
+    Mutant(
+        "nothing is poison",
+        "actions",
+        "retrying.losses >= self.config.poison_limit",
+        "retrying.losses >= self.config.poison_limit + 99",
+    ),
+    Mutant(
+        "poison takes one worker too many",
+        "actions",
+        "retrying.losses >= self.config.poison_limit",
+        "retrying.losses > self.config.poison_limit",
+    ),
+    Mutant(
+        "poison gets its next try",
+        "actions",
+        "outcome, again = Outcome.POISONED, False",
+        "outcome = Outcome.POISONED",
+    ),
+    Mutant(
+        "an error makes a task poison",
+        "actions",
+        "outcome in LOSSES and retrying.losses >=",
+        "retrying.losses >=",
+    ),
+    Mutant(
+        "no pause before the next try",
+        "actions",
+        "self.waiting.add(task, self._crew.now + pause)",
+        "self.waiting.add(task, self._crew.now)",
+    ),
+    Mutant(
+        "pause never ends",
+        "actions",
+        "self.waiting.add(task, self._crew.now + pause)",
+        "self.waiting.add(task, math.inf)",
+    ),
+    Mutant(
+        "pause does not grow",
+        "policy",
+        "self.backoff ** min(failures - 1, 100)",
+        "self.backoff ** min(failures - 1, 0)",
+    ),
+    Mutant(
+        "pause is not capped",
+        "policy",
+        "self.delay * grown * spread, self.max_delay",
+        "self.delay * grown * spread, math.inf",
+    ),
+    Mutant(
+        "nobody is asked",
+        "actions",
+        "if retrying.plan.judged:",
+        "if False:",
+    ),
+    Mutant(
+        "answer about an earlier run accepted",
+        "pool",
+        "if task.attempt != event.attempt:",
+        "if False:",
+    ),
+    Mutant(
+        "answer that nobody asked for accepted",
+        "pool",
+        "if task is None or not retrying or retrying.verdict is None:",
+        "if task is None or not retrying:",
+    ),
+    Mutant(
+        "next try though the answer was no",
+        "pool",
+        "if event.again:",
+        "if True:",
+    ),
+    Mutant(
+        "verdict is forgotten",
+        "pool",
+        "self._end(task, *retrying.verdict)",
+        "self._end(task, retrying.verdict[0], None, None)",
+    ),
+    Mutant(
+        "bound task is tried again anywhere",
+        "actions",
+        "retrying.home = task.bound.worker if task.bound else None",
+        "retrying.home = None",
+    ),
+    Mutant(
+        "paused task is not withdrawn",
+        "actions",
+        "            self.waiting.remove(task.id)\n        else",
+        "            pass\n        else",
+    ),
+    Mutant(
+        "paused tasks outlive the pool",
+        "actions",
+        "while (task := self.waiting.pop_any()) is not None:",
+        "while False:",
+    ),
+    Mutant(
+        "end of a pause is no deadline",
+        "pool",
+        "paused = min(math.inf if due is None else due, self.waiting.next())",
+        "paused = math.inf if due is None else due",
+    ),
+    Mutant(
+        "misses of an earlier run count",
+        "slot",
+        "        self.misses = 0\n",
+        "",
+    ),
+    Mutant(
+        "interruption of an earlier run counts",
+        "slot",
+        "self.slot = self.bound = self.interrupted = None",
+        "self.slot = self.bound = None",
+    ),
+    Mutant(
+        "patience of an earlier run counts",
+        "slot",
+        "        self.limit_due = self.force_due = math.inf\n",
+        "",
+    ),
+    Mutant(
+        "places in the heap are not swept",
+        "retrying",
+        "                self._sweep()\n",
+        "                pass\n",
+    ),
     # -- limits and silence
     Mutant(
         "run time is unlimited",
-        "pool",
+        "actions",
         "task.limit_due = self._crew.now + task.timeout",
         "task.limit_due = math.inf",
     ),
@@ -278,13 +484,13 @@ MUTANTS = [
     ),
     Mutant(
         "the last patience holds instead of the shortest",
-        "pool",
+        "actions",
         "if self._crew.now + grace < task.force_due:",
         "if grace < math.inf:",
     ),
     Mutant(
         "forced end does not move the deadline earlier",
-        "pool",
+        "actions",
         "            self._crew.arm(slot)\n        if task.interrupted",
         "        if task.interrupted",
     ),
@@ -308,7 +514,7 @@ MUTANTS = [
     ),
     Mutant(
         "silence is no matter",
-        "pool",
+        "actions",
         'self._crew.move(slot, SlotState.BUSY, self.config.worker_timeout, "dispatch")',
         'self._crew.move(slot, SlotState.BUSY, math.inf, "dispatch")',
     ),
@@ -346,12 +552,12 @@ MUTANTS = [
     Mutant(
         "task is not to blame for the death of its worker",
         "pool",
-        "            slot.blameless = True\n            self._resolve(task, Outcome.LOST",
-        "            self._resolve(task, Outcome.LOST",
+        "            slot.blameless = True\n            self._conclude(task, Outcome.LOST",
+        "            self._conclude(task, Outcome.LOST",
     ),
     Mutant(
         "kill because of a task counts as a failure",
-        "pool",
+        "actions",
         "        slot.blameless = slot.blameless or task is not None\n",
         "",
     ),
@@ -479,8 +685,8 @@ MUTANTS = [
     Mutant(
         "closing pool respawns",
         "pool",
-        "self._crew.vacate(slot, replace=not self.closing)\n\n    def _on_worker_faulted",
-        "self._crew.vacate(slot, replace=True)\n\n    def _on_worker_faulted",
+        "self._crew.vacate(slot, replace=not self.closing)\n\n    def _on_retry_judged",
+        "self._crew.vacate(slot, replace=True)\n\n    def _on_retry_judged",
     ),
     Mutant(
         "closing pool respawns what it gave up",
@@ -577,8 +783,8 @@ MUTANTS = [
     Mutant(
         "deadline that moved later is forgotten",
         "pool",
-        "            self._crew.arm(slot)\n\n    def _vacancy_over",
-        "\n    def _vacancy_over",
+        "            self._crew.arm(slot)\n        while",
+        "        while",
     ),
     Mutant(
         "deadline that moved later strikes early",
