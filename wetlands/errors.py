@@ -9,6 +9,7 @@
         EnvironmentNotFoundError(LookupError)
         EnvironmentConflictError            same name, other recipe
         EnvironmentBuildError               .command .returncode .log_tail
+        CreationCanceledError(concurrent.futures.CancelledError)
         EnvironmentInUseError               workers of some process still run in it
         InterpreterNotFoundError            .request .found
       PoolError                             the workers of one environment
@@ -94,6 +95,10 @@ class EnvironmentBuildError(ProvisioningError):
         self.command = tuple(command)
         self.returncode = returncode
         self.log_tail = log_tail
+
+
+class CreationCanceledError(ProvisioningError, concurrent.futures.CancelledError):
+    """The creation of an environment was canceled by its `Cancellation`."""
 
 
 class InterpreterNotFoundError(ProvisioningError):

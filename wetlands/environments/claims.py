@@ -59,7 +59,7 @@ def _acquire(lock: FileLock, layout: Layout, reporter: Reporter | None) -> None:
             "thread: try again when it is done"
         )
     reporter.stage(Stage.WAITING, "waiting for another process that is working on it")
-    lock.acquire()
+    reporter.cancellation.acquire(lock)
 
 
 @contextlib.contextmanager

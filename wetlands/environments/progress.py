@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
+from wetlands.environments.cancellation import Cancellation
+
 logger = logging.getLogger("wetlands.environments")
 
 
@@ -48,6 +50,9 @@ class ProvisioningEvent:
         message: One line for a person.
         current: How many stages are behind; equal to ``maximum`` in the last event.
         maximum: How many stages there are.
+        package: The package that is being fetched, None if it is about no single one.
+        done: How many bytes of it are here; None if that is not known.
+        total: How many bytes it has; likewise.
     """
 
     name: str
@@ -55,6 +60,9 @@ class ProvisioningEvent:
     message: str
     current: int
     maximum: int
+    package: str | None = None
+    done: int | None = None
+    total: int | None = None
 
 
 ProgressCallback = Callable[[ProvisioningEvent], object]
@@ -67,19 +75,31 @@ class Reporter:
         name: The environment's name.
         on_progress: Called with every event, in the building thread.
         bar: Whether a progress bar may be drawn; it is only when stderr is a terminal.
+        cancellation: What ends the creation early.
     """
 
     def __init__(
-        self, name: str, on_progress: ProgressCallback | None = None, *, bar: bool = False
+        self,
+        name: str,
+        on_progress: ProgressCallback | None = None,
+        *,
+        bar: bool = False,
+        cancellation: Cancellation | None = None,
     ) -> None:
         self.name = name
+        self.cancellation = cancellation or Cancellation()
         self._on_progress = on_progress
         self._wants_bar = bar
         self._bar: Any = None
         self._stage = Stage.WAITING
 
     def stage(self, stage: Stage, message: str) -> None:
-        """Enter a stage."""
+        """Enter a stage.
+
+        Raises:
+            CreationCanceledError: The creation was canceled.
+        """
+        self.cancellation.check()
         self._stage = stage
         self._tell(logging.INFO, message)
 
@@ -88,11 +108,26 @@ class Reporter:
         if message.strip():
             self._tell(logging.DEBUG, message.rstrip())
 
+    def bytes(self, package: str, done: int, total: int | None) -> None:
+        """Tell how much of a package is here; not logged, because there is so much of it."""
+        size = f" of {total / 1e6:.1f}" if total else ""
+        self._show(f"{package}: {done / 1e6:.1f}{size} MB", package, done, total)
+
     def _tell(self, level: int, message: str) -> None:
         extra = {"environment": self.name, "stage": self._stage.value}
         logger.log(level, "environment %r: %s", self.name, message, extra=extra)
+        self._show(message)
+
+    def _show(
+        self,
+        message: str,
+        package: str | None = None,
+        done: int | None = None,
+        total: int | None = None,
+    ) -> None:
+        place = STAGES.index(self._stage)
         event = ProvisioningEvent(
-            self.name, self._stage, message, STAGES.index(self._stage), len(STAGES) - 1
+            self.name, self._stage, message, place, len(STAGES) - 1, package, done, total
         )
         self._call(event)
         self._draw(event)

@@ -43,7 +43,7 @@ def ensure_sidecar(folder: Path, interpreter: Interpreter, reporter: Reporter) -
     with FileLock(layout.build_lock) as lock:
         if not lock.acquire(block=False):
             reporter.line("waiting for another process that installs pyzmq")
-            lock.acquire()
+            reporter.cancellation.acquire(lock)
         if not layout.ready():
             _install(Workspace(layout, reporter, [lock]), layout, interpreter)
     return layout.prefix

@@ -16,7 +16,9 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import IO
 
+from wetlands.environments.cancellation import Cancellation
 from wetlands.environments.masking import mask, mask_command
 from wetlands.environments.probing import NO_WINDOW
 from wetlands.errors import EnvironmentBuildError
@@ -31,6 +33,7 @@ def run(
     purpose: str,
     pass_fds: Sequence[int] = (),
     stdout: bool = False,
+    cancellation: Cancellation | None = None,
 ) -> list[str]:
     """Run a command to its end and return its lines.
 
@@ -42,21 +45,54 @@ def run(
         purpose: What it is run for, as the beginning of a sentence about its failure.
         pass_fds: Descriptors that it keeps open (POSIX only).
         stdout: Whether standard output counts, or only standard error.
+        cancellation: What ends it early.
 
     Raises:
         EnvironmentBuildError: It could not be started, failed, or was ended by a signal.
+        CreationCanceledError: It was canceled, and ended with all that it started.
     """
     lines: list[str] = []
-    process = _start(command, env, cwd, pass_fds, stdout, purpose)
-    stream = process.stdout if stdout else process.stderr
-    assert stream is not None
-    with stream, _ended_with_all_it_started(process):
-        for raw in stream:
-            lines.append(mask(raw.rstrip("\r\n")))
-            on_line(lines[-1])
-    if process.returncode:
-        raise _failed(command, process.returncode, lines, purpose)
+
+    def keep(line: str) -> None:
+        lines.append(line)
+        on_line(line)
+
+    returncode = stream(
+        command, env=env, cwd=cwd, on_line=keep, purpose=purpose, pass_fds=pass_fds,
+        stdout=stdout, cancellation=cancellation,
+    )  # fmt: skip
+    if returncode:
+        raise _failed(command, returncode, lines, purpose)
     return lines
+
+
+def stream(
+    command: Sequence[str],
+    *,
+    env: Mapping[str, str],
+    cwd: Path,
+    on_line: Callable[[str], None],
+    purpose: str,
+    pass_fds: Sequence[int] = (),
+    stdout: bool = False,
+    stdin: IO[bytes] | None = None,
+    cancellation: Cancellation | None = None,
+) -> int:
+    """Run a command to its end and return its exit status, whatever it is; otherwise as `run`.
+
+    Args:
+        stdin: A file to read its standard input from; nothing without.
+    """
+    canceling = cancellation or Cancellation()
+    canceling.check()
+    process = _start(command, env, cwd, pass_fds, stdout, purpose, stdin)
+    output = process.stdout if stdout else process.stderr
+    assert output is not None
+    with output, _ended_with_all_it_started(process), canceling.calling(lambda: _kill(process)):
+        for raw in output:
+            on_line(mask(raw.rstrip("\r\n")))
+    canceling.check()
+    return process.returncode
 
 
 def _start(
@@ -66,6 +102,7 @@ def _start(
     pass_fds: Sequence[int],
     stdout: bool,
     purpose: str,
+    stdin: IO[bytes] | None,
 ) -> subprocess.Popen[str]:
     posix = sys.platform != "win32"
     try:
@@ -73,7 +110,7 @@ def _start(
             command,
             env=dict(env),
             cwd=cwd,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.DEVNULL if stdin is None else stdin,
             stdout=subprocess.PIPE if stdout else subprocess.DEVNULL,
             stderr=subprocess.STDOUT if stdout else subprocess.PIPE,
             encoding="utf-8",

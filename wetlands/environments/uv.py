@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from wetlands.environments import package_index, tools
+from wetlands.environments.cancellation import Cancellation
 from wetlands.environments.probing import NO_WINDOW
 from wetlands.errors import ProvisioningError
 
@@ -89,11 +90,13 @@ def run(
     on_line: Callable[[str], None],
     purpose: str,
     pass_fds: Sequence[int] = (),
+    cancellation: Cancellation | None = None,
 ) -> list[str]:
     """Run uv to its end and return the lines that it wrote about its work.
 
     Raises:
         EnvironmentBuildError: It failed; carries all that it said.
+        CreationCanceledError: It was canceled.
     """
     return tools.run(
         [binary(), *arguments],
@@ -102,6 +105,7 @@ def run(
         on_line=on_line,
         purpose=purpose,
         pass_fds=pass_fds,
+        cancellation=cancellation,
     )
 
 

@@ -36,7 +36,8 @@ class Workspace:
             cwd=cwd or self.layout.folder,
             on_line=self._told(),
             purpose=f"environment {self.reporter.name!r}: {purpose}",
-            pass_fds=self._descriptors(),
+            pass_fds=self.descriptors(),
+            cancellation=self.reporter.cancellation,
         )
 
     def shell(self, lines: Sequence[str], interpreter: Interpreter) -> list[str]:
@@ -49,8 +50,9 @@ class Workspace:
             cwd=self.layout.folder,
             on_line=self._told(),
             purpose=f"environment {self.reporter.name!r}: its install commands failed ({shown})",
-            pass_fds=self._descriptors(),
+            pass_fds=self.descriptors(),
             stdout=True,
+            cancellation=self.reporter.cancellation,
         )
 
     @contextmanager
@@ -59,7 +61,8 @@ class Workspace:
         with TemporaryDirectory(dir=self.layout.folder, prefix=".work-") as folder:
             yield Path(folder)
 
-    def _descriptors(self) -> list[int]:
+    def descriptors(self) -> list[int]:
+        """Return those of the locks, for whatever works on the environment to keep."""
         return [lock.fileno() for lock in self._locks]
 
     def _told(self) -> Callable[[str], None]:

@@ -53,14 +53,14 @@ class Channel:
 
     def index(self, **changes: dict[str, Any]) -> None:
         """Write its indexes anew, with changes by the name of the package."""
-        for subdir in (SUBDIR, "noarch"):
-            folder = self.path / subdir
-            folder.mkdir(parents=True, exist_ok=True)
+        for subdir in (SUBDIR, "noarch"):  # which every client looks for
+            (self.path / subdir).mkdir(parents=True, exist_ok=True)
+        for folder in sorted(path for path in self.path.iterdir() if path.is_dir()):
             records = {file.name: _record(file) for file in sorted(folder.glob("*.conda"))}
             for record in records.values():
                 record.update(changes.get(record["name"], {}))
             content = {
-                "info": {"subdir": subdir}, "packages": {}, "packages.conda": records,
+                "info": {"subdir": folder.name}, "packages": {}, "packages.conda": records,
                 "removed": [], "repodata_version": 1,
             }  # fmt: skip
             _replace(folder / "repodata.json", dump(content))

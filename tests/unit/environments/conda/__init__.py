@@ -1,0 +1,1 @@
+"""Parts of the Conda engine that need neither a channel nor py-rattler."""

@@ -1,0 +1,74 @@
+"""The helper process: takes one request, does it with py-rattler, and ends.
+
+It ends by `os._exit`, because the threads of py-rattler can crash an interpreter that is being
+taken down. What it has to say is flushed before that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+import traceback
+from collections.abc import Mapping
+from typing import Any
+
+from wetlands.environments.conda import messages
+
+
+def main() -> None:
+    """Do what standard input asks for; never returns."""
+    status = 1
+    try:
+        status = _serve(json.load(sys.stdin))
+    except BaseException:  # whatever it is, it must get out before the end
+        traceback.print_exc()
+    finally:
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        os._exit(status)
+
+
+def _serve(request: Mapping[str, Any]) -> int:
+    from wetlands.environments.conda.helper_install import install
+    from wetlands.environments.conda.helper_solve import solve
+
+    operations = {"solve": solve, "install": install}
+    try:
+        answer = asyncio.run(operations[request["operation"]](request))
+    except Exception as error:
+        say("failure", {"kind": _kind(error), "message": str(error).strip()})
+        return 0
+    say("answer", answer)
+    return 0
+
+
+def say(kind: str, value: Mapping[str, Any]) -> None:
+    """Write one line to the host."""
+    sys.stdout.write(messages.encode(kind, value) + "\n")
+    sys.stdout.flush()
+
+
+class HashError(Exception):
+    """An archive is not the one that it should be."""
+
+
+_SIGNS = {
+    "hash": ("hash mismatch", "sha256 mismatch", "md5 mismatch"),
+    "credentials": ("401 ", "403 ", "unauthorized", "forbidden"),
+    "disk": ("no space left", "disk quota exceeded", "os error 28", "os error 122"),
+    "network": (
+        "error sending request", "dns error", "tcp connect error", "connection re", "timed out",
+        "http status", "error decoding response body", "error reading a body",
+    ),
+}  # fmt: skip
+
+
+def _kind(error: Exception) -> str:
+    if isinstance(error, HashError):
+        return "hash"
+    if type(error).__name__ == "SolverError":
+        return "solver"
+    text = str(error).lower()
+    return next((kind for kind, signs in _SIGNS.items() if any(s in text for s in signs)), "other")

@@ -1,0 +1,181 @@
+"""The host's side of the helper: starts it, tells its progress, makes errors of its failures."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from wetlands.environments import tools
+from wetlands.environments.conda import messages
+from wetlands.environments.conda.channels import Sources, credentials_file
+from wetlands.environments.progress import Reporter
+from wetlands.errors import ConfigurationError, EnvironmentBuildError
+
+_CODE = (
+    "import sys; sys.path += sys.argv[1:]; "
+    "from wetlands.environments.conda import helper; helper.main()"
+)
+_HOST_ONLY = ("PYTHON", "__PYVENV_")
+
+# What went wrong -> what to do about it.
+_ADVICE = {
+    "solver": "These packages can't be had together: loosen or correct what is named below",
+    "network": "Check the network connection, the proxy and the channels' addresses; packages that "
+    "are here already are kept",
+    "credentials": "A channel wants credentials: keep them where conda or pixi keeps them "
+    "(`pixi auth login`, the file that RATTLER_AUTH_FILE names, ~/.netrc, or in the address in "
+    ".condarc)",
+    "hash": "An archive is not the one that it should be: it was replaced or damaged, don't trust "
+    "it before you know why",
+    "disk": "Free some space on the disk, then try again",
+    "other": "py-rattler says",
+}
+
+
+def require_rattler() -> Path:
+    """Return the folder in which py-rattler is installed.
+
+    Raises:
+        ConfigurationError: It is not.
+    """
+    found = importlib.util.find_spec("rattler")
+    if found is None or not found.origin:
+        raise ConfigurationError(
+            "Conda packages need py-rattler, which is not installed: install it with `pip install "
+            "'wetlands[conda]'`, or ask for the same libraries under 'pip'"
+        )
+    return Path(found.origin).parents[1]
+
+
+def run_helper(
+    request: Mapping[str, Any],
+    *,
+    sources: Sources,
+    folder: Path,
+    reporter: Reporter,
+    purpose: str,
+    pass_fds: Sequence[int],
+    log: Callable[[str], object],
+) -> dict[str, Any]:
+    """Have a helper do something, and return its answer.
+
+    Raises:
+        ConfigurationError: py-rattler is not installed.
+        EnvironmentBuildError: It can't be done, or the helper died.
+        CreationCanceledError: It was canceled, and the helper is gone.
+    """
+    command = [_python(), "-I", "-c", _CODE, str(Path(__file__).parents[3]), str(require_rattler())]
+    heard = _Heard(reporter, log)
+    with _input(request) as stdin, _environment(sources, folder) as environ:
+        returncode = tools.stream(
+            command, env=environ, cwd=folder, on_line=heard.line, purpose=purpose,
+            pass_fds=pass_fds, stdout=True, stdin=stdin, cancellation=reporter.cancellation,
+        )  # fmt: skip
+    if heard.failure:
+        raise _failed(purpose, messages.Failure(**heard.failure), heard.printed)
+    if heard.answer is None:
+        raise _died(purpose, returncode, heard.printed)
+    return heard.answer
+
+
+class _Heard:
+    """What a helper has said so far."""
+
+    def __init__(self, reporter: Reporter, log: Callable[[str], object]) -> None:
+        self.answer: dict[str, Any] | None = None
+        self.failure: dict[str, Any] | None = None
+        self.printed: list[str] = []
+        self._reporter = reporter
+        self._log = log
+
+    def line(self, line: str) -> None:
+        """Take one line."""
+        kind, value = messages.decode(line) or ("", {})
+        if kind == "answer":
+            self.answer = value
+        elif kind == "failure":
+            self.failure = value
+        elif kind == "progress":
+            self._progress(messages.Progress(**value))
+        elif line.strip():
+            self.printed.append(line)
+            self._log(line)
+
+    def _progress(self, progress: messages.Progress) -> None:
+        if progress.step == "link":
+            self._log(f"installed {progress.package} ({progress.done}/{progress.total})")
+            return
+        if progress.step == "download" and not progress.done:
+            self._log(f"downloading {progress.package}")
+        self._reporter.bytes(progress.package, progress.done, progress.total)
+
+
+def _python() -> str:
+    if getattr(sys, "frozen", False) or not sys.executable:
+        from wetlands.environments.interpreters import choose
+
+        # The executable is the application; any other Python can run py-rattler as well.
+        return str(choose(">=3.10").executable)
+    return sys.executable
+
+
+@contextmanager
+def _input(request: Mapping[str, Any]) -> Iterator[Any]:
+    # A file and no pipe: nobody has to write into it while the helper runs.
+    with tempfile.TemporaryFile() as stdin:
+        stdin.write(json.dumps(request).encode())
+        stdin.seek(0)
+        yield stdin
+
+
+@contextmanager
+def _environment(sources: Sources, folder: Path) -> Iterator[dict[str, str]]:
+    """Give the helper's environment variables."""
+    environ = {k: v for k, v in os.environ.items() if not k.startswith(_HOST_ONLY)}
+    environ.update(sources.variables)
+    environ.setdefault("RATTLER_CACHE_DIR", str(folder / "rattler"))
+    secrets = credentials_file(sources, os.environ)
+    if secrets is None:
+        yield environ
+        return
+    with tempfile.NamedTemporaryFile("w", suffix=".json", encoding="utf-8") as file:  # mode 0600
+        file.write(secrets)
+        file.flush()
+        yield {**environ, "RATTLER_AUTH_FILE": file.name}
+
+
+def _failed(
+    purpose: str, failure: messages.Failure, printed: Sequence[str]
+) -> EnvironmentBuildError:
+    text = "\n".join([failure.message, *printed])
+    return EnvironmentBuildError(
+        f"{purpose}. {_ADVICE.get(failure.kind, _ADVICE['other'])}:\n{text}",
+        command=("py-rattler",),
+        returncode=1,
+        log_tail=text,
+    )
+
+
+def _died(purpose: str, returncode: int, printed: Sequence[str]) -> EnvironmentBuildError:
+    ending = f"exit status {returncode}"
+    if returncode < 0:
+        try:
+            ending = signal.Signals(-returncode).name
+        except ValueError:
+            ending = f"signal {-returncode}"
+    text = "\n".join(printed)
+    return EnvironmentBuildError(
+        f"{purpose}: py-rattler died of {ending}. Try again; if it happens again, please report "
+        f"it with what it printed:\n{text}",
+        command=("py-rattler",),
+        returncode=returncode,
+        log_tail=text,
+    )
