@@ -232,12 +232,10 @@ class Environment:
             SerializationError: An argument or the callable can't be sent; it is named.
         """
         pool = self._open_pool()
-        limit = positive("timeout", timeout)
-        retry = policy(retries)
-        keep = keeps_result(result)
-        with Passing() as proxies:
-            found = self._find(pool, target, function)
-            frames = encode_arguments(pool.codec, args, kwargs, found.label)
+        limit = math.inf if timeout is None else positive("timeout", timeout)
+        retry = policy(retries) if retries else None
+        keep = result != "value" and keeps_result(result)
+        found, frames, proxies = self._prepare(pool, target, function, args, kwargs)
         if keep:
             found = found.keeping()
         return self._submit(pool, found, frames, limit, start, proxies, retry)
@@ -306,8 +304,7 @@ class Environment:
         retry = policy(retries)
 
         def submit(item: Any) -> tuple[Task[Any], int]:
-            with Passing() as proxies:
-                frames = encode_arguments(pool.codec, (item,), None, found.label)
+            frames, proxies = encode_arguments(pool.codec, (item,), None, found.label)
             task = self._submit(pool, found, frames, math.inf, True, proxies, retry)
             return task, carried(frames)
 
@@ -342,8 +339,7 @@ class Environment:
         tasks: list[Task[Any]] = []
         try:
             for item in items:
-                with Passing() as proxies:
-                    frames = encode_arguments(pool.codec, (item,), None, found.label)
+                frames, proxies = encode_arguments(pool.codec, (item,), None, found.label)
                 tasks.append(self._submit(pool, found, frames, math.inf, True, proxies, retry))
         except BaseException:
             for task in tasks:
@@ -524,6 +520,18 @@ class Environment:
             raise NotLaunchedError(f"Environment {self.name!r} has no workers: launch() it first.")
         pool.check_open()
         return pool
+
+    def _prepare(
+        self, pool: Pool, target: TargetLike, function: str | None, args: Any, kwargs: Any
+    ) -> tuple[Target, Sequence[Any], Sequence[ResultProxy]]:
+        """Return what to call, its arguments as frames, and the proxies in all of that."""
+        if isinstance(target, str):
+            found = self._find(pool, target, function)
+            return (found, *encode_arguments(pool.codec, args, kwargs, found.label))
+        with Passing() as closed_over:
+            found = self._find(pool, target, function)
+        frames, proxies = encode_arguments(pool.codec, args, kwargs, found.label)
+        return found, frames, [*closed_over, *proxies]
 
     def _find(self, pool: Pool, target: TargetLike, function: str | None) -> Target:
         """Find the target; the last ones that were given as strings are remembered."""

@@ -38,8 +38,11 @@ class Latch:
         """Wake all who wait, now and later."""
         self._set = True
         while self._waiters:
-            with contextlib.suppress(IndexError):  # another thread sets it as well
-                self._waiters.popleft().release()
+            try:
+                waiter = self._waiters.popleft()
+            except IndexError:  # another thread sets it as well
+                return
+            waiter.release()
 
     def add(self, waiter: Waiter) -> None:
         """Have somebody woken; who then must ask whether it was set before."""
@@ -47,8 +50,9 @@ class Latch:
 
     def discard(self, waiter: Waiter) -> None:
         """Forget somebody who does not wait any more."""
-        with contextlib.suppress(ValueError):
-            self._waiters.remove(waiter)
+        if self._waiters:
+            with contextlib.suppress(ValueError):
+                self._waiters.remove(waiter)
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until it is set, ``timeout`` seconds at most; say whether it is."""

@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import Any
 
 from wetlands.errors import ConfigurationError, SerializationError
+from wetlands.result_proxy import Passing, ResultProxy
 from worker_entry.codec import Codec, CodecError, type_name
 
 #: A file, an importable module's name, or a function.
@@ -104,13 +105,19 @@ def find_functions(target: str | os.PathLike[str]) -> Target:
     return Target((_call("list", found, "file" if is_file else "module"),), f"{found}:*")
 
 
-def encode_arguments(codec: Codec, args: Any, kwargs: Any, label: str) -> list[Any]:
-    """Return the arguments of a call as frames.
+def encode_arguments(
+    codec: Codec, args: Any, kwargs: Any, label: str
+) -> tuple[Sequence[Any], Sequence[ResultProxy]]:
+    """Return the arguments of a call as frames, and the proxies that are among them.
 
     Raises:
         ConfigurationError: ``args`` is no tuple or list, or ``kwargs`` no mapping of strings.
         SerializationError: One of them can't be pickled; the message names it.
     """
+    if kwargs is None and type(args) is tuple:
+        frames = codec.dumps_plain(args)
+        if frames:
+            return frames, ()
     if not isinstance(args, (tuple, list)):
         # Without the value here and below: it may be large, or a secret.
         raise ConfigurationError(
@@ -124,7 +131,8 @@ def encode_arguments(codec: Codec, args: Any, kwargs: Any, label: str) -> list[A
             + (" with other keys" if isinstance(kwargs, Mapping) else "")
         )
     try:
-        return codec.dumps_call(args, kwargs)
+        with Passing() as proxies:
+            return codec.dumps_call(args, kwargs), proxies
     except CodecError as error:
         raise SerializationError(f"{label} can't be called: {error}") from error
 

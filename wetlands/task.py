@@ -128,10 +128,8 @@ class Task(TaskState[T]):
 
         A value that can't be rebuilt in the host is given as the error that says why.
         """
-        with self._lock:
-            outputs = dict(self._outputs)
         # Not under the lock: the loop needs it, and this runs code of the user.
-        return {key: output.value() for key, output in outputs.items()}
+        return {key: output.value() for key, output in self._outputs.items()}
 
     @property
     def future(self) -> concurrent.futures.Future[T]:
@@ -166,7 +164,7 @@ class Task(TaskState[T]):
         Raises:
             PoolClosedError: The environment has no workers any more.
         """
-        if self._asked_to_start or self._status.is_finished():
+        if self._asked_to_start or self._finished is not None:
             return self
         if self._submitted is None:
             self._submitted = time.monotonic()
@@ -203,7 +201,7 @@ class Task(TaskState[T]):
         Raises:
             TimeoutError: It has not ended in time; it is not canceled by that.
         """
-        begin = time.monotonic()
+        begin = 0.0 if timeout is None else time.monotonic()
         if not self._wait(timeout):
             raise TimeoutError(f"{self!r} did not finish within {timeout:g} s")
         if self._told is not None and not self._driver.on_delivery_thread():
@@ -218,7 +216,7 @@ class Task(TaskState[T]):
         ended, the callback gets its terminal event at once, on this thread.
         """
         with self._lock:
-            self._listeners.append(callback)
+            self._listeners = (*self._listeners, callback)
             if not self._status.is_finished():
                 return self
         call_listener(callback, TaskEvent(self, TERMINAL[self.status], self._last))
@@ -231,7 +229,9 @@ class Task(TaskState[T]):
             ValueError: It is not registered.
         """
         with self._lock:
-            self._listeners.remove(callback)
+            listeners = list(self._listeners)
+            listeners.remove(callback)
+            self._listeners = tuple(listeners)
 
     def __enter__(self) -> Task[T]:
         return self.start()

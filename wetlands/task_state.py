@@ -16,7 +16,8 @@ import threading
 import time
 import uuid
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, cast
 
 from wetlands.errors import ExecutionException
@@ -100,6 +101,28 @@ _naming = threading.Lock()
 class TaskState(Generic[T]):
     """What is known of a task; `Task` is its public face."""
 
+    # What most tasks leave as it is belongs to the class: a queued task is then half as large, and
+    # made in half the time.
+    _order: Any = None  #: what to run, until the pool has taken it
+    _asked_to_start = False
+    _status = TaskStatus.PENDING
+    _load: Callable[[], T] | None = None  #: rebuilds the value; None once done
+    _result: T | None = None
+    _exception: ExecutionException | None = None
+    _attempts: tuple[Attempt, ...] = ()  #: those that failed and were not the last
+    _last = NO_PROGRESS
+    _outputs: Mapping[str, Output] = MappingProxyType({})  #: replaced, never changed
+    _listeners: Sequence[Listener] = ()  #: likewise
+    _wakers: Sequence[Callable[[], None]] = ()  #: likewise
+    _untold = 0
+    _told: Latch | None = None  #: set when listeners saw the end
+    _worker: TaskWorker | None = None
+    _submitted: float | None = None
+    _started: float | None = None
+    _finished: float | None = None
+    _future: TaskFuture[T] | None = None  #: made when somebody asks for it
+    _past_future: Callable[[], TaskFuture[T] | None] = staticmethod(lambda: None)
+
     def __init__(self, driver: TaskDriver, number: int, description: str) -> None:
         self._driver = driver
         self.number = number  #: what its pool and its workers call it
@@ -107,26 +130,7 @@ class TaskState(Generic[T]):
         self._name = TaskName()
         # Reentrant, because a value that is rebuilt under it may run any code.
         self._lock = threading.RLock()
-        self._order: Any = None  #: what to run, until the pool has taken it
-        self._asked_to_start = False
-        self._status = TaskStatus.PENDING
-        self._load: Callable[[], T] | None = None  #: rebuilds the value; None once done
-        self._result: T | None = None
-        self._exception: ExecutionException | None = None
-        self._attempts: tuple[Attempt, ...] = ()  #: those that failed and were not the last
-        self._last = NO_PROGRESS
-        self._outputs: dict[str, Output] = {}
-        self._listeners: list[Listener] = []
-        self._untold = 0
-        self._wakers: list[Callable[[], None]] = []
-        self._told: Latch | None = None  #: set when listeners saw the end
-        self._worker: TaskWorker | None = None
-        self._submitted: float | None = None
-        self._started: float | None = None
-        self._finished: float | None = None
         self._ended = Latch()
-        self._future: TaskFuture[T] | None = None  #: made when somebody asks for it
-        self._past_future: Callable[[], TaskFuture[T] | None] = lambda: None
 
     @property
     def _public(self) -> Task[T]:
@@ -147,12 +151,13 @@ class TaskState(Generic[T]):
 
     # -- for the pool -----------------------------------------------------------------------------
 
-    def _start(self, worker: TaskWorker) -> None:
+    def _start(self, worker: TaskWorker | None) -> None:
         with self._lock:
             self._worker = worker
             self._status = TaskStatus.RUNNING
             self._started = time.monotonic()
-        self._emit(TaskEventType.STARTED)
+        if self._listeners:
+            self._emit(TaskEventType.STARTED)
 
     def _requeue(self) -> None:
         """Its worker died before it began: it waits again."""
@@ -176,12 +181,14 @@ class TaskState(Generic[T]):
             last.current if current is None else current,
             last.maximum if maximum is None else maximum,
         )
-        self._emit(TaskEventType.UPDATE)
+        if self._listeners:
+            self._emit(TaskEventType.UPDATE)
 
     def _set_output(self, key: str, decode: Callable[[], Any]) -> None:
         with self._lock:
-            self._outputs[key] = Output(decode)
-        self._emit(TaskEventType.UPDATE)
+            self._outputs = {**self._outputs, key: Output(decode)}
+        if self._listeners:
+            self._emit(TaskEventType.UPDATE)
 
     def _finish(
         self,
@@ -190,13 +197,13 @@ class TaskState(Generic[T]):
         error: ExecutionException | None = None,
     ) -> None:
         with self._lock:
-            if self._status.is_finished():
+            if self._finished is not None:
                 return
             self._finished = time.monotonic()
             self._load, self._exception = load, error
             self._order = None
-            listeners = list(self._listeners)
-            wakers, self._wakers = self._wakers, []
+            listeners = self._listeners
+            wakers, self._wakers = self._wakers, ()
             if listeners:
                 self._told = Latch()
             self._status = status  # last: from here on, everything above is read without a lock
@@ -212,13 +219,11 @@ class TaskState(Generic[T]):
             self._driver.deliver(lambda: self._tell_the_end(listeners))
 
     def _emit(self, kind: TaskEventType) -> None:
-        if not self._listeners:
-            return
         with self._lock:
             if kind is TaskEventType.UPDATE and self._untold >= MAX_UNTOLD:
                 return
             self._untold += 1
-            listeners = list(self._listeners)
+            listeners = self._listeners
         event = TaskEvent(self._public, kind, self._last)
 
         def tell() -> None:
@@ -228,12 +233,12 @@ class TaskState(Generic[T]):
 
         self._driver.deliver(tell)
 
-    def _tell(self, listeners: list[Listener], event: TaskEvent) -> None:
+    def _tell(self, listeners: Sequence[Listener], event: TaskEvent) -> None:
         for listener in listeners:
             if listener in self._listeners:  # it may have been removed meanwhile
                 call_listener(listener, event)
 
-    def _tell_the_end(self, listeners: list[Listener]) -> None:
+    def _tell_the_end(self, listeners: Sequence[Listener]) -> None:
         self._tell(listeners, TaskEvent(self._public, TERMINAL[self.status], self._last))
         assert self._told is not None
         self._told.set()
@@ -262,16 +267,15 @@ class TaskState(Generic[T]):
         self._driver.expect_end()
         with self._lock:
             # In this order: a finalizer may run in between, and with it a pass that ends the task.
-            self._wakers.append(wake)
+            self._wakers = (*self._wakers, wake)
             if not self._status.is_finished() or wake not in self._wakers:
                 return
-            self._wakers.remove(wake)
+            self._forget_waker(wake)
         wake()
 
     def _forget_waker(self, wake: Callable[[], None]) -> None:
         with self._lock:
-            if wake in self._wakers:
-                self._wakers.remove(wake)
+            self._wakers = tuple(one for one in self._wakers if one != wake)
 
     # -- the value --------------------------------------------------------------------------------
 

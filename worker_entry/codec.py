@@ -102,6 +102,15 @@ class Codec:
         except (Exception, SystemExit) as error:
             raise CodecError(self._missing(frames[0], name, error) or _say(error)) from error
 
+    def dumps_plain(self, args: tuple[Any, ...]) -> list[Any]:
+        """Return the arguments of a call, all positional, as frames; none if it takes more.
+
+        Most calls of short functions have only such arguments, and no more to do for them.
+        """
+        if _PLAIN.issuperset(map(type, args)):
+            return [_pickle((args, {}), protocol=self.protocol)]
+        return []
+
     def dumps_call(self, args: Sequence[Any], kwargs: Any) -> list[Any]:
         """Return the arguments of a call as frames.
 
@@ -109,8 +118,6 @@ class Codec:
             CodecError: One of them can't be pickled; the text names it.
         """
         kwargs = kwargs or {}
-        if not kwargs and all(type(value) in _PLAIN for value in args):
-            return [_pickle((tuple(args), {}), protocol=self.protocol)]
         try:
             return self.dumps((tuple(args), dict(kwargs)))
         except CodecError as error:

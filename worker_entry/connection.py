@@ -16,6 +16,7 @@ import zmq.backend
 from worker_entry import protocol
 from worker_entry.segment_carrier import Table
 
+_MORE = int(zmq.SNDMORE)
 #: Exit status of a worker whose host sends garbage.
 EXIT_PROTOCOL = 76  # EX_PROTOCOL of sysexits.h
 
@@ -65,8 +66,7 @@ class TaskSocket:
         self._readable = [(socket, zmq.POLLIN)]
         # The methods of the C level: those of Python take as long as sending does.
         self._send_frame = partial(zmq.backend.Socket.send, socket)
-        self._receive_frame = partial(zmq.backend.Socket.recv, socket)
-        self._more = partial(zmq.backend.Socket.get, socket, int(zmq.RCVMORE))
+        self._receive_frame: Callable[..., Any] = partial(zmq.backend.Socket.recv, socket)
         self._waiting: deque[list[bytes]] = deque()
         self._sending = False
         self._cut = False  # whether the last message may have been left unfinished
@@ -74,7 +74,8 @@ class TaskSocket:
     def send(self, message: protocol.Message) -> None:
         """Send a message. One thread at a time."""
         frames = protocol.encode(message)
-        for frame in getattr(message, "payload", ())[1:]:
+        payload = getattr(message, "payload", ())
+        for frame in payload[1:] if len(payload) > 1 else ():
             if type(frame) is Table:
                 frame.lend()
         self._waiting.append(frames)
@@ -93,7 +94,7 @@ class TaskSocket:
         self.send(message)
 
     def _send_frames(self, frames: list[bytes]) -> None:
-        flags = [zmq.SNDMORE] * (len(frames) - 1) + [0]
+        flags = [0] if len(frames) == 1 else [_MORE] * (len(frames) - 1) + [0]
         # pyzmq runs signal handlers after every frame, so what they raise does not tell whether
         # that frame was sent. An empty one ends the message in any case; see `protocol.Void`.
         if self._cut:
@@ -109,9 +110,13 @@ class TaskSocket:
         then, this process ends, and the host gives the task to another: none is lost.
         """
         undisturbed(self._wait)
-        frames = [self._receive_frame()]
-        while self._more():
-            frames.append(self._receive_frame())
+        # An object for each frame, since it knows whether another follows: to ask the socket takes
+        # longer than to receive.
+        frame = self._receive_frame(0, False)
+        frames = [frame.bytes]
+        while frame.more:
+            frame = self._receive_frame(0, False)
+            frames.append(frame.bytes)
         return _decode(frames)
 
     def _wait(self) -> None:

@@ -26,22 +26,23 @@ class RemoteTaskHandle:
     thread that outlives its task can't speak in the name of the next one.
     """
 
+    _open = True
+    _cancel_requested = False
+    # Made by the first who waits: most tasks never do.
+    _cancel_event: threading.Event | None = None
+    _acknowledged = False
+
     def __init__(
-        self, run: protocol.Run, send: Callable[[protocol.Message], None], codec: Codec
+        self, run: protocol.Run, send: Callable[[protocol.Message], None], codec: Codec, pid: int
     ) -> None:
         self._task = run.task
         self._attempt = run.attempt
         self._send = send
         self._codec = codec
+        self._pid = pid  #: of the process that may use the socket
         # Keeps threads off the socket at the same time. Reentrant, because a signal handler or a
         # finalizer may report something while this thread is doing so.
         self._lock = threading.RLock()
-        self._open = True
-        self._cancel_requested = False
-        # Made by the first who waits: most tasks never do.
-        self._cancel_event: threading.Event | None = None
-        self._acknowledged = False
-        self._pid = os.getpid()
 
     @property
     def cancel_requested(self) -> bool:

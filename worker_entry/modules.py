@@ -106,7 +106,10 @@ class _Folder:
         self.generation = 0  # how often its modules were forgotten
 
     def changed(self) -> bool:
-        return not all(stamp.holds(path) for path, stamp in self.stamps.items())
+        for path, stamp in self.stamps.items():  # noqa: SIM110 - a generator costs more
+            if not stamp.holds(path):
+                return True
+        return False
 
     def park(self) -> None:
         self.parked = {name: sys.modules.pop(name) for name in self.names if name in sys.modules}
@@ -147,7 +150,9 @@ class Modules:
         Raises:
             TargetError: There is no such file.
         """
-        folder = self._activate(os.path.dirname(path))
+        folder = self._active
+        if folder is None or path not in folder.targets or folder.changed():
+            folder = self._activate(os.path.dirname(path))
         name = folder.targets.get(path) or self._sibling_name(folder, path)
         if name is not None and name in sys.modules:
             return sys.modules[name]

@@ -47,8 +47,8 @@ MAX_HEADER = 4 * 1024 * 1024
 MAX_BUNDLE = 16 * 1024
 
 _HEAD = struct.Struct("!cQI")
-# The beginnings of bundles, by the number of their frames; most have two or three.
-_BUNDLES = [struct.Struct(f"!BB{count}I") for count in range(16)]
+# The beginnings of bundles, by the number of their frames: up to the end of the first, the head.
+_BUNDLES = [struct.Struct(f"!BB{count}IcQI") for count in range(16)]
 # Made here and now: a task may replace functions of the json module in the process we share.
 _write_json = json.JSONEncoder(separators=(",", ":")).encode
 _read_json = json.JSONDecoder().decode
@@ -255,41 +255,53 @@ def encode(message: Message) -> list[bytes]:
     if cls is Void:
         return [b""]
     kind = _KINDS[cls]
-    values: tuple[Any, ...] = tuple(message)
-    task, attempt = values[:2] if kind.about_task else (0, 0)
+    fields: tuple[Any, ...] = message
+    task, attempt = fields[:2] if kind.about_task else (0, 0)
+    payload: Sequence[bytes] = fields[-1] if kind.payload else ()
     try:
-        frames = [_HEAD.pack(kind.code, task, attempt)]
-        if kind.fields:
-            frames.append(_encode_header(kind, message))
+        frames = [_encode_header(kind, message), *payload] if kind.fields else payload
+        if payload and not len(frames[-1]):
+            raise ValueError("its last frame is empty")
+        return _join(kind.code, task, attempt, frames)
     except (struct.error, TypeError, ValueError, RecursionError) as error:
         # The message itself is not shown: it may hold arguments, or a text of megabytes.
         raise LocalProtocolError(f"can't send {cls.__name__}: {error}") from error
-    if kind.payload:
-        frames.extend(values[-1])
-        if not len(frames[-1]):
-            raise LocalProtocolError(f"can't send {cls.__name__}: its last frame is empty")
-    return _bundle(frames) if len(frames) > 1 else frames
 
 
-def _bundle(frames: list[bytes]) -> list[bytes]:
-    count, lengths = len(frames), list(map(len, frames))
-    if count >= len(_BUNDLES) or sum(lengths) > MAX_BUNDLE:
-        return frames
-    return [b"".join([_BUNDLES[count].pack(0, count, *lengths), *frames])]
+def _join(code: bytes, task: int, attempt: int, frames: Sequence[bytes]) -> list[bytes]:
+    """Return the head and the frames, as a bundle if they are few and small."""
+    lengths = list(map(len, frames))
+    if not frames or len(frames) + 1 >= len(_BUNDLES) or sum(lengths) + _HEAD.size > MAX_BUNDLE:
+        return [_HEAD.pack(code, task, attempt), *frames]
+    count = len(frames) + 1
+    beginning = _BUNDLES[count].pack(0, count, _HEAD.size, *lengths, code, task, attempt)
+    return [b"".join([beginning, *frames])]
 
 
-def _unbundle(bundle: bytes) -> list[bytes]:
+def _split(frames: Sequence[bytes]) -> tuple[bytes, int, int, Sequence[bytes]]:
+    """Return what the head says, and the frames that follow it."""
+    first = frames[0] if frames else b""
+    if len(frames) == 1 and first[0] == 0:
+        return _unbundle(bytes(first))
+    if len(first) != _HEAD.size:
+        raise RemoteProtocolError(f"no message head in {len(frames)} frames")
+    return (*_HEAD.unpack(first), frames[1:])
+
+
+def _unbundle(bundle: bytes) -> tuple[bytes, int, int, Sequence[bytes]]:
     count = bundle[1] if len(bundle) > 1 else 0
     if not 0 < count < len(_BUNDLES) or len(bundle) < _BUNDLES[count].size:
         raise RemoteProtocolError("a bundle without its beginning")
-    lengths = _BUNDLES[count].unpack_from(bundle)[2:]
-    begin, frames = _BUNDLES[count].size, []
-    for length in lengths:
-        frames.append(bundle[begin : begin + length])
-        begin += length
-    if begin != len(bundle):
-        raise RemoteProtocolError(f"a bundle of {len(bundle)} bytes in place of {begin}")
-    return frames
+    beginning = _BUNDLES[count].unpack_from(bundle)
+    if beginning[2] != _HEAD.size:
+        raise RemoteProtocolError("a bundle without a message head")
+    end, frames = _BUNDLES[count].size, []
+    for length in beginning[3 : 2 + count]:
+        begin, end = end, end + length
+        frames.append(bundle[begin:end])
+    if end != len(bundle):
+        raise RemoteProtocolError(f"a bundle of {len(bundle)} bytes in place of {end}")
+    return (*beginning[-3:], frames)
 
 
 def _encode_header(kind: _Kind, message: Message) -> bytes:
@@ -320,23 +332,18 @@ def decode(frames: Sequence[bytes]) -> Message:
     """
     if frames and not len(frames[-1]):
         return Void()
-    if len(frames) == 1 and frames[0][0] == 0:
-        frames = _unbundle(bytes(frames[0]))
-    if not frames or len(frames[0]) != _HEAD.size:
-        raise RemoteProtocolError(f"no message head in {len(frames)} frames")
-    code, task, attempt = _HEAD.unpack(frames[0])
+    code, task, attempt, frames = _split(frames)
     if code not in _BY_CODE:
         raise RemoteProtocolError(f"unknown kind of message {code!r}")
     cls, kind = _BY_CODE[code]
     values: list[Any] = [task, attempt] if kind.about_task else []
-    taken = 1
     if kind.fields:
-        values += _decode_header(cls.__name__, kind, frames[1:2])
-        taken = 2
+        values += _decode_header(cls.__name__, kind, frames[:1])
+        frames = frames[1:]
     if kind.payload:
-        values.append(tuple(frames[taken:]))
-    elif len(frames) != taken:
-        raise RemoteProtocolError(f"{cls.__name__} with {len(frames)} frames")
+        values.append(tuple(frames))
+    elif frames:
+        raise RemoteProtocolError(f"{cls.__name__} with {len(frames)} frames too many")
     return cls(*values)  # type: ignore[no-any-return]
 
 

@@ -57,6 +57,8 @@ from worker_entry.streams import Streams
 #: Number and attempt of the last task that was begun, in a file that outlives this process: with
 #: it the host can tell, whatever this process dies of, whether a task that it sent ever ran.
 _STARTED = struct.Struct("!QI")
+#: What is done that is no call of a function.
+_OTHERS = ("list", "script", "fetch")
 #: Characters of the name of a type that are sent.
 MAX_NAME = 1000
 # Made here and now: a task may replace functions of the json module in the process we share.
@@ -100,17 +102,18 @@ class Worker:
         while True:
             try:
                 message = self._socket.receive()
-                if isinstance(message, protocol.Stop):
+                if isinstance(message, protocol.Run):
+                    ending = self._run(message)
+                    # Sent twice it is dropped by the host, not sent at all it would be missed for
+                    # ever.
+                    undisturbed(partial(self._socket.send_ending, ending))
+                    message = ending = None  # an idle worker need not hold arguments and a result
+                elif isinstance(message, protocol.Stop):
                     return
-                if isinstance(message, protocol.Drop):
+                elif isinstance(message, protocol.Drop):
                     undisturbed(partial(kept.drop, message.tasks))
-                    continue
-                if not isinstance(message, protocol.Run):
+                else:
                     give_up(f"{type(message).__name__} where tasks are taken")
-                ending = self._run(message)
-                # Sent twice it is dropped by the host, not sent at all it would be missed for ever.
-                undisturbed(partial(self._socket.send_ending, ending))
-                message = ending = None  # an idle worker need not hold arguments and a result
             except KeyboardInterrupt:
                 if isinstance(message, protocol.Run):
                     raise  # the host sees from our death that its task was lost
@@ -126,7 +129,7 @@ class Worker:
     # -- one task ---------------------------------------------------------------------------------
 
     def _run(self, run: protocol.Run) -> protocol.Message:
-        handle = RemoteTaskHandle(run, self._socket.send, self._codec)
+        handle = RemoteTaskHandle(run, self._socket.send, self._codec, self._pid)
         error: BaseException | None = None
         try:
             self._begin(run, handle)
@@ -160,8 +163,9 @@ class Worker:
         _STARTED.pack_into(self._started, 0, run.task, run.attempt)
 
     def _attempt(self, run: protocol.Run, handle: RemoteTaskHandle) -> protocol.Message:
-        value = self._call(run, handle)
-        if self._read_call(run.payload[0]).get("keep"):
+        call = self._read_call(run.payload[0])
+        value = self._call(call, run.payload, handle)
+        if call.get("keep"):
             name = clean(type_name(value), MAX_NAME)
             kept.keep(run.task, value)
             return protocol.Kept(run.task, run.attempt, name)
@@ -173,22 +177,26 @@ class Worker:
             return protocol.Failure(run.task, run.attempt, description)
         return protocol.Result(run.task, run.attempt, tuple(frames))
 
-    def _call(self, run: protocol.Run, handle: RemoteTaskHandle) -> Any:
-        call = self._read_call(run.payload[0])
+    def _call(
+        self, call: dict[str, Any], payload: tuple[bytes, ...], handle: RemoteTaskHandle
+    ) -> Any:
         how = call["how"]
+        if how in _OTHERS:
+            return self._do_other(how, call, payload)
+        # The target comes first: arguments may be of types that its module defines.
+        function = self._function(how, call, payload)
+        first = 2 if how in ("value", "source") else 1
+        args, kwargs = self._loads(payload[first:], "arguments", "the arguments")
+        if self._wants_handle(function, args, kwargs):
+            kwargs["task"] = handle
+        return function(*args, **kwargs)
+
+    def _do_other(self, how: str, call: dict[str, Any], payload: tuple[bytes, ...]) -> Any:
         if how == "list":
             return list_functions(self._module(call["function"], call["target"]))
         if how == "script":
             return self._run_script(call)
-        if how == "fetch":
-            return self._loads(run.payload[1:], "arguments", "the arguments")[0][0]
-        # The target comes first: arguments may be of types that its module defines.
-        function = self._function(how, call, run.payload)
-        first = 2 if how in ("value", "source") else 1
-        args, kwargs = self._loads(run.payload[first:], "arguments", "the arguments")
-        if self._wants_handle(function, args, kwargs):
-            kwargs["task"] = handle
-        return function(*args, **kwargs)
+        return self._loads(payload[1:], "arguments", "the arguments")[0][0]
 
     def _read_call(self, frame: bytes) -> dict[str, Any]:
         call = self._calls.get(frame)
@@ -206,6 +214,8 @@ class Worker:
     def _function(
         self, how: str, call: dict[str, Any], payload: tuple[bytes, ...]
     ) -> Callable[..., Any]:
+        if how == "file":
+            return find_function(self._modules.from_file(call["target"]), call["function"])
         if how == "value":
             self._modules.enter_folder(call["target"])
             return self._loads(payload[1:2], "target", "the function")  # type: ignore[no-any-return]

@@ -196,9 +196,17 @@ def test_functions_are_asked_of_a_file_or_a_module() -> None:
 
 
 def test_arguments_are_encoded_as_they_are() -> None:
-    frame = encode_arguments(SAME, [1, "x"], {"k": {2}}, "f")
-    assert SAME.loads(frame) == ((1, "x"), {"k": {2}})
-    assert SAME.loads(encode_arguments(SAME, (), None, "f")) == ((), {})
+    calls: list[tuple[Any, Any, Any]] = [
+        ([1, "x"], {"k": {2}}, ((1, "x"), {"k": {2}})),
+        ((), None, ((), {})),
+        ((1, None, b"x"), None, ((1, None, b"x"), {})),
+        ((1, [2]), None, ((1, [2]), {})),
+        ((), {}, ((), {})),
+    ]
+    for args, kwargs, call in calls:
+        frames, proxies = encode_arguments(SAME, args, kwargs, "f")
+        assert SAME.loads(frames) == call
+        assert not proxies
 
 
 @pytest.mark.parametrize(

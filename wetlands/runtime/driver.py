@@ -236,11 +236,12 @@ class Driver:
 
     def handle(self, event: Event) -> None:
         """Feed the core; what executing its commands brings up waits its turn."""
-        self._backlog.append(event)
         if self._handling:
+            self._backlog.append(event)
             return
         self._handling = True
         try:
+            self._execute(self.core.handle(event, time.monotonic()))
             while self._backlog:
                 self._execute(self.core.handle(self._backlog.popleft(), time.monotonic()))
         finally:
@@ -285,6 +286,7 @@ class Driver:
 
     def _on_spawned(self, worker: WorkerLink, process: WorkerProcess) -> None:
         worker.process = process
+        worker.public = TaskWorker(worker.id.slot, process.pid)
         self._host.processes.add(process)
 
         def on_exit(returncode: int, tail: str) -> None:
@@ -308,7 +310,7 @@ class Driver:
             # Most likely it is dead, which its exit will tell in words.
             self._host.loop.call_later(self, 1.0, lambda: self._unreachable(worker, command))
         # While the worker gets to work; its answer can't overtake this, being read here, too.
-        entry.task._start(TaskWorker(worker.id.slot, worker.process.pid))
+        entry.task._start(worker.public)
 
     def _unreachable(self, worker: WorkerLink, command: DispatchTask) -> None:
         if worker.busy_with == (command.task, command.attempt):
@@ -430,13 +432,13 @@ class Driver:
         if worker.busy_with == (task, attempt):
             worker.busy_with = None
             worker.payload = ()
-            # Now: at the end of the pass it may be busy again, and so on for as long as tasks wait.
-            self._send_dropped(worker)
+            if worker.dropped:  # now: soon it may be busy again, for as long as tasks wait
+                self._send_dropped(worker)
         self.handle(TaskEnded(worker.id, task, attempt, outcome, detail))
 
     def _redeem(self, payload: Sequence[Any]) -> Sequence[Any]:
         """Have the value hold its segments from now on, whether it is ever looked at or not."""
-        if isinstance(self._carrier, HostCarrier):
+        if len(payload) > 1 and isinstance(self._carrier, HostCarrier):
             return self._carrier.redeem(payload)
         return payload
 

@@ -43,6 +43,7 @@ class Host:
 
     def __init__(self) -> None:
         self.pid = os.getpid()
+        self.forked = False  #: this is the copy in a forked child, where all of it is dead
         self.folder = HostFolder()
         self.segment_folders = segment_folders()
         self.transport = Transport(self.folder.path)
@@ -66,7 +67,7 @@ class Host:
         Raises:
             ForkedError: This process is not the one that launched the workers.
         """
-        if os.getpid() != self.pid:
+        if self.forked:
             raise ForkedError(
                 "This is a forked child of the process that launched the workers, and can't use "
                 "them: launch an environment of its own here, or start the child with 'spawn'."
@@ -107,6 +108,7 @@ class Host:
 
     def forget(self) -> None:
         """In a forked child: let go of what would keep the parent's workers alive."""
+        self.forked = True
         self.loop.shield.forget()
         for folder in (self.folder, *self.segment_folders):
             folder.forget()

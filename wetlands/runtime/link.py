@@ -12,6 +12,7 @@ from wetlands.core.events import WorkerId
 from wetlands.runtime.output import Limiter
 from wetlands.runtime.process import WorkerProcess
 from wetlands.runtime.transport import Transport
+from wetlands.task_event import TaskWorker
 from worker_entry import protocol
 
 _ROOM = 16  #: bytes of the file that a worker notes its task in
@@ -32,6 +33,7 @@ class WorkerLink:
     task_identity: bytes = field(default_factory=_identity, repr=False)
     control_identity: bytes = field(default_factory=_identity, repr=False)
     process: WorkerProcess | None = None
+    public: TaskWorker | None = None  #: what users see of it, once there is a process
     welcome: bool = False  #: it has proved the token
     ready: bool = False  #: it has said that it can take tasks
     kill_reason: str = ""

@@ -226,20 +226,21 @@ class Loop:
 
     def _run(self) -> None:
         while not self._stopped and (not self._stopping or self._inbox or self._endings):
-            self._sleep()
+            news = self._sleep()
             with self._role:
-                self._pass()
+                self._pass(news)
 
-    def _sleep(self) -> None:
+    def _sleep(self) -> bool:
         with self._sleeper as sleeper:
             self._standing_by, self._led = self._led, False
             # Asked after lying down: who stops the loop later finds somebody to wake.
-            if not (self._inbox or self._unfinished or self._stopping):
-                sleeper.sleep(self._due, aside=PAUSE if self._standing_by else None)
+            if self._inbox or self._unfinished or self._stopping:
+                return False
+            return sleeper.sleep(self._due, aside=PAUSE if self._standing_by else None)
 
-    def _pass_and_give_back(self) -> None:
+    def _pass_and_give_back(self, news: bool = False) -> None:
         try:
-            self._pass()
+            self._pass(news)
         except BaseException:  # no memory, say
             self._unfinished = True
             raise
@@ -275,14 +276,15 @@ class Loop:
             # Asked before sleeping, when there is time; it holds for as long as we are here.
             if not self.shield.can_be_had():
                 return
+            news = False
             with self._leader as sleeper:
                 if not (latch.is_set() or self._unfinished):
-                    sleeper.sleep(end)
+                    news = sleeper.sleep(end)
             self.shield.up()
             try:
                 self._led = True
                 self._role.acquire()
-                self._pass_and_give_back()
+                self._pass_and_give_back(news)
             finally:
                 self.shield.down()
 
@@ -294,24 +296,26 @@ class Loop:
 
     # -- a pass -----------------------------------------------------------------------------------
 
-    def _pass(self) -> None:
+    def _pass(self, news: bool = False) -> None:
         if self._stopped:
             return
         self._runner = threading.get_ident()
         try:
-            self._run_all()
+            self._run_all(news)
         finally:
             self._runner = None
 
-    def _run_all(self) -> None:
-        self._run_inbox()
-        self._unfinished = self._receive()
+    def _run_all(self, news: bool) -> None:
+        if self._inbox:
+            self._run_inbox()
+        self._unfinished = self._receive(news)
         self._due = self._next_deadline()
         if self._due <= time.monotonic():
             self._run_timers()
             self._advance()
             self._due = self._next_deadline()
-        self._run_endings()
+        if self._endings:
+            self._run_endings()
         if self._endings or not self.transport.asked:
             self._unfinished = self.transport.readable() or bool(self._endings)
 
@@ -327,14 +331,21 @@ class Loop:
         # A share of it: who submits thousands must not keep idle workers waiting.
         for _ in range(min(BATCH, len(self._inbox))):
             client, call = self._inbox.popleft()
-            self._guard(client, call)
+            try:
+                call()
+            except Exception as error:
+                self._report_failure(client, error)
 
-    def _receive(self) -> bool:
-        """Handle messages; say whether there may be more."""
+    def _receive(self, news: bool) -> bool:
+        """Handle messages, of which there is one most likely if there is ``news``; say whether
+        there may be more.
+        """
         for _ in range(BATCH):
-            if not self.transport.readable():
+            message = self.transport.receive() if news or self.transport.readable() else None
+            if message is None:
                 return False
-            identity, frames = self.transport.receive()
+            news = False
+            identity, frames = message
             client = self._identities.get(identity)
             if client is None:
                 continue  # of a worker that is gone
@@ -347,29 +358,35 @@ class Loop:
     def _run_timers(self) -> None:
         while self._timers and self._timers[0][0] <= time.monotonic():
             _, _, client, call = heapq.heappop(self._timers)
-            self._guard(client, call)
+            try:
+                call()
+            except Exception as error:
+                self._break(client, error)
 
     def _advance(self) -> None:
         now = time.monotonic()
         for client in list(self._clients):
             due = client.next_deadline()
             if due is not None and due <= now:
-                self._guard(client, client.advance)
+                try:
+                    client.advance()
+                except Exception as error:
+                    self._break(client, error)
 
     def _run_endings(self) -> None:
         # A share of them: the end of a very long queue must not keep other pools waiting.
         for _ in range(min(BATCH, len(self._endings))):
-            self._guard(None, self._endings.popleft())
+            try:
+                self._endings.popleft()()
+            except Exception as error:
+                self._report_failure(None, error)
 
-    def _guard(self, client: LoopClient | None, call: Callable[[], None]) -> None:
+    def _report_failure(self, client: LoopClient | None, error: Exception) -> None:
         """A bug in handling one pool must not end the thread that serves all of them."""
-        try:
-            call()
-        except Exception as error:
-            if client is None:
-                self._log("A request to the loop failed", error)
-            else:
-                self._break(client, error)
+        if client is None:
+            self._log("A request to the loop failed", error)
+        else:
+            self._break(client, error)
 
     def _break(self, client: LoopClient, error: Exception) -> None:
         self._log("A pool broke down, which is a bug in wetlands", error)

@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import select
 import sys
 import threading
 import time
@@ -91,6 +92,10 @@ class WorkerOutput:
             _Stream(stdout, "stdout", logging.INFO),
             _Stream(stderr, "stderr", logging.WARNING),
         )
+        self._poll = None if sys.platform == "win32" else select.poll()
+        if self._poll is not None:
+            self._poll.register(stdout, select.POLLIN)
+            self._poll.register(stderr, select.POLLIN)
         self._emit = emit
         self._tail: deque[str] = deque(maxlen=TAIL_LINES)
         self._limiter = Limiter()
@@ -102,8 +107,10 @@ class WorkerOutput:
 
     def mark(self, task: TaskName) -> None:
         """Note that what is printed from now on belongs to another task."""
+        # Most tasks print nothing: one look at both pipes is cheaper than two at how full they are.
+        empty = self._poll is not None and not self._poll.poll(0)
         for stream in self.streams:
-            stream.mark(task)
+            stream.mark(task, empty)
 
     def read(self, stream: _Stream) -> bool:
         """Read a chunk and log its lines; False at the end of the stream."""
@@ -171,9 +178,9 @@ class _Stream:
         self._marks: deque[tuple[int, TaskName]] = deque()
         os.set_blocking(descriptor, False)
 
-    def mark(self, task: TaskName) -> None:
+    def mark(self, task: TaskName, empty: bool) -> None:
         with self._lock:
-            start = self._position + self.pending()
+            start = self._position + (0 if empty else self.pending())
             if self._marks and self._marks[-1][0] == start:
                 self._marks.pop()  # the task before printed nothing
             self._marks.append((start, task))

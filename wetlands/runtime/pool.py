@@ -8,6 +8,7 @@ import math
 import os
 import threading
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from wetlands.core.events import CloseRequested, WorkerId
@@ -117,19 +118,21 @@ class Pool:
         Raises:
             PoolClosedError, PoolBrokenError, ForkedError: Tasks can't run.
         """
-        self.check_process()
+        if self._host.forked:
+            self._host.check_process()
         if self._driver.refusal is not None:
             raise self._driver.refusal()
 
     def start_task(self, task: Task[Any]) -> None:
         """Queue a task; called by the task."""
         self.check_open()
-        self._host.loop.queue(self._driver, lambda: self._driver.submit(task))
+        driver, loop = self._driver, self._host.loop
+        loop.queue(driver, partial(driver.submit, task))
         # Read after queueing: a pass that lowers it later looks at the queue once more.
-        if not self._driver.saturated:
-            self._host.loop.run_queued()
-        if self._driver.closed.is_set():
-            self._driver.abandon([task])  # it closed in between, and nobody reads the inbox
+        if not driver.saturated:
+            loop.run_queued()
+        if driver.closed.is_set():
+            driver.abandon([task])  # it closed in between, and nobody reads the inbox
 
     def cancel_task(self, task: Task[Any], force_after: float) -> None:
         """Cancel a queued task before returning, ask a running one to stop; called by the task."""
@@ -184,7 +187,8 @@ class Pool:
 
     def wait_for_end(self, latch: Latch, timeout: float | None) -> bool:
         """Wait until a task has set its latch; called by the task."""
-        self.check_process()
+        if self._host.forked:
+            self._host.check_process()
         return self._host.loop.wait(latch, timeout)
 
     def expect_end(self) -> None:

@@ -40,22 +40,26 @@ class Sleeper:
         self._asleep = False
         self.until = math.inf
 
-    def sleep(self, until: float, aside: float | None = None) -> None:
-        """Sleep until ``until`` at most, in monotonic seconds.
+    def sleep(self, until: float, aside: float | None = None) -> bool:
+        """Sleep until ``until`` at most, in monotonic seconds; say whether the socket has news.
 
         Args:
             until: The moment, or infinity.
             aside: Sleep beside the socket, and no longer than this, in seconds.
         """
         self.until = until
-        left = until - time.monotonic()
+        left = until if until == math.inf else until - time.monotonic()
         if aside is not None:
             left = min(left, aside)
         places = self._watching if aside is None else self._aside
-        for descriptor, _ in zmq.zmq_poll(places, max(0, min(_LONGEST, _milliseconds(left)))):
+        news = False
+        for descriptor, _ in zmq.zmq_poll(places, _milliseconds(left)):
             if descriptor == self._aside[0][0]:
                 with contextlib.suppress(BlockingIOError):  # meant for who slept here before
                     self._read.recv(4096)
+            else:
+                news = True
+        return news
 
     def wake(self) -> None:
         """Wake who sleeps; for any thread, signal handlers and finalizers."""
@@ -74,4 +78,4 @@ class Sleeper:
 
 
 def _milliseconds(seconds: float) -> int:
-    return _LONGEST if seconds == math.inf else math.ceil(seconds * 1000)
+    return _LONGEST if seconds == math.inf else max(0, min(_LONGEST, math.ceil(seconds * 1000)))

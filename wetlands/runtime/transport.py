@@ -17,8 +17,10 @@ from __future__ import annotations
 
 import contextlib
 import sys
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import zmq
 import zmq.backend
@@ -30,8 +32,6 @@ from worker_entry import protocol
 _MORE = int(zmq.SNDMORE | zmq.NOBLOCK)
 _LAST = int(zmq.NOBLOCK)
 _READABLE = int(zmq.POLLIN)
-_EVENTS = int(zmq.EVENTS)
-_RCVMORE = int(zmq.RCVMORE)
 
 
 class PeerUnreachableError(Exception):
@@ -63,8 +63,8 @@ class Transport:
             self.socket.bind(self.endpoint)
         self.descriptor = int(self.socket.getsockopt(zmq.FD))
         self._send = partial(zmq.backend.Socket.send, self.socket)
-        self._receive = partial(zmq.backend.Socket.recv, self.socket)
-        self._get = partial(zmq.backend.Socket.get, self.socket)
+        self._receive: Callable[..., Any] = partial(zmq.backend.Socket.recv, self.socket)
+        self._readable = [(self.socket, _READABLE)]
 
     def send(self, identity: bytes, message: protocol.Message) -> None:
         """Send a message.
@@ -72,11 +72,12 @@ class Transport:
         Raises:
             PeerUnreachableError: It can't be delivered now.
         """
-        *head, last = protocol.encode(message)
+        frames = protocol.encode(message)
+        last = frames.pop()
         self.asked = False
         try:
             self._send(identity, _MORE)
-            for frame in head:
+            for frame in frames:
                 self._send(frame, _MORE)
             self._send(last, _LAST)
         except zmq.ZMQError as error:
@@ -85,14 +86,26 @@ class Transport:
     def readable(self) -> bool:
         """Whether a message is there. Cheaper than a receive that finds none."""
         self.asked = True
-        return bool(int(self._get(_EVENTS)) & _READABLE)
+        return bool(zmq.zmq_poll(self._readable, 0))
 
-    def receive(self) -> tuple[bytes, list[bytes]]:
-        """Return the message that is there: who sent it, and its frames."""
+    def receive(self) -> tuple[bytes, list[bytes]] | None:
+        """Return the message that is there: who sent it, and its frames.
+
+        None if none is there, which takes longer to find out than with `readable`.
+        """
+        try:
+            identity = self._receive(_LAST)
+        except zmq.Again:
+            self.asked = True
+            return None
         self.asked = False
-        identity, frames = self._receive(_LAST), []
-        while self._get(_RCVMORE):
-            frames.append(self._receive(_LAST))
+        # An object for each frame, since it knows whether another follows: to ask the socket takes
+        # longer than to receive.
+        frame = self._receive(_LAST, False)
+        frames = [frame.bytes]
+        while frame.more:
+            frame = self._receive(_LAST, False)
+            frames.append(frame.bytes)
         return identity, frames
 
     def close(self) -> None:

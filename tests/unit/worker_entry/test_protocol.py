@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import struct
 from collections.abc import Callable
@@ -81,7 +82,11 @@ EXAMPLES: dict[str, Any] = {
 def _loose(message: Any) -> list[bytes]:
     """Return the frames of a message as they are outside a bundle."""
     frames = encode(message)
-    return protocol._unbundle(frames[0]) if frames[0][:1] == b"\0" else frames
+    if frames[0][:1] != b"\0":
+        return frames
+    bundle = io.BytesIO(frames[0][2:])
+    lengths = [struct.unpack("!I", bundle.read(4))[0] for _ in range(frames[0][1])]
+    return [bundle.read(length) for length in lengths]
 
 
 def _written(frames: list[bytes]) -> bytes:
