@@ -233,7 +233,7 @@ class Environment:
         """
         pool = self._open_pool()
         limit = math.inf if timeout is None else positive("timeout", timeout)
-        retry = policy(retries) if retries else None
+        retry = policy(retries)
         keep = result != "value" and keeps_result(result)
         found, frames, proxies = self._prepare(pool, target, function, args, kwargs)
         if keep:
