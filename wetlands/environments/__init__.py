@@ -2,7 +2,8 @@
 
 Modules, from the bottom up::
 
-    progress names masking disk flock layout   what everything below stands on
+    flock cancellation progress names masking disk layout
+                                               what everything below stands on
     python_request entries recipe              what the user asked for, and its key
     local_sources requirement_files project_files config_files
                                                the same, from files and folders of the user

@@ -92,7 +92,7 @@ def _kind(file: Path) -> str:
 def _read_environment(file: Path) -> Recipe:
     content = _load_yaml(file)
     conda, pip = _split(entries.items(content.get("dependencies"), f"{file.name}: dependencies"))
-    python, packages = entries.split_conda(
+    python, packages, _ = entries.parse_conda(
         conda, f"{file.name}: dependencies", entries.this_platform()
     )
     return Recipe(

@@ -48,24 +48,9 @@ class Wish:
 
 
 def wish_for(root: Path, name: str, recipe: Recipe, *, replace: bool) -> Wish:
-    """Return the wish for a recipe, with the key that it has now.
-
-    Raises:
-        ConfigurationError: The recipe needs what this version can't do.
-    """
-    refuse_conda(recipe)
+    """Return the wish for a recipe, with the key that it has now."""
     identity = recipes.identity(recipe)
     return Wish(root, name, recipe, identity, recipes.key_of(identity), replace)
-
-
-def refuse_conda(recipe: Recipe) -> None:
-    """Raise `ConfigurationError` for a recipe with Conda packages."""
-    if recipe.conda:
-        raise ConfigurationError(
-            f"Conda packages are not supported yet by this version ({', '.join(recipe.conda)}): "
-            "ask for the same libraries under 'pip', or make the environment with a Conda tool and "
-            "use it with load(name, path)"
-        )
 
 
 def find(wish: Wish) -> Record | None:
@@ -112,7 +97,7 @@ def find_or_build(wish: Wish, reporter: Reporter) -> Record:
             return record
         with unused(wish.layout) as use, explained("write to", wish.layout.folder):
             work = Workspace(wish.layout, reporter, [lock, use])
-            record = build(work, wish.recipe, wish.identity, wish.key, wish.cache)
+            record = build(work, wish.recipe, wish.identity, wish.key, wish.root)
     # Here and not at launch, because this is where people expect to wait, and to be online.
     ensure_sidecar(wish.root / "sidecar", record.interpreter, reporter)
     return record

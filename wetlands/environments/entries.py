@@ -23,7 +23,7 @@ _SIMPLE = re.compile(
     re.IGNORECASE | re.ASCII,
 )
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://\S+", re.IGNORECASE)
-_CONDA_PYTHON = re.compile(r"(?:[\w./:-]+::)?(python|pip)\s*(.*)", re.IGNORECASE)
+_CONDA_PYTHON = re.compile(r"(?:[\w./:-]+::)?python(?![\w.-])\s*(.*)", re.IGNORECASE)
 
 
 def items(value: object, label: str) -> Sequence[Any]:
@@ -157,16 +157,27 @@ def _local(entry: object) -> LocalPackage:
     return LocalPackage.at(name, path, editable=editable)
 
 
-def split_conda(value: object, label: str, platform: str) -> tuple[str, tuple[str, ...]]:
-    """Return the python request among Conda specs, and the specs beside python and pip."""
-    python, rest = "", list[str]()
+def parse_conda(
+    value: object, label: str, platform: str
+) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
+    """Return the python request among Conda specs, the other specs in canonical form, and those to
+    install without what they depend on.
+
+    pip alone makes no Conda environment: it is left out unless there is something else.
+    """
+    from wetlands.environments.conda.specs import canonical_spec
+
+    python, wanted = "", (set[str](), set[str]())
     for entry in items(value, label):
-        text, _ = _with_options(entry, "conda", platform)
+        text, alone = _with_options(entry, "conda", platform)
         if text is None:
             continue
         found = _CONDA_PYTHON.fullmatch(text)
         if found is None:
-            rest.append(text)
-        elif found[1].lower() == "python":
-            python = found[2].strip()
-    return python, tuple(sorted(rest))
+            wanted[alone].add(canonical_spec(text))
+        else:
+            python = found[1].strip()
+    rest, without = wanted
+    if not without and all(re.match(r"(\S+::)?pip\b", spec) for spec in rest):
+        rest = set()
+    return python, tuple(sorted(rest)), tuple(sorted(without))

@@ -16,7 +16,6 @@ from typing import Any
 
 from wetlands.environments import recipe as recipes
 from wetlands.environments import records
-from wetlands.environments.creation import refuse_conda
 from wetlands.environments.lock import requirement_options
 from wetlands.environments.prefix import Prefix
 from wetlands.environments.probing import probe
@@ -33,7 +32,12 @@ def parse_additions(dependencies: Mapping[str, Any]) -> Recipe:
         ConfigurationError: It can't be right, or is no package.
     """
     recipe = recipes.parse_recipe(dependencies)
-    refuse_conda(recipe)
+    if recipe.is_conda:
+        named = ", ".join([*recipe.conda, *recipe.conda_alone])
+        raise ConfigurationError(
+            f"install() can't add Conda packages ({named}) to an environment: put them into its "
+            "recipe, and create it again with replace_existing=True"
+        )
     if recipe.python:
         raise ConfigurationError(
             "install() can't change the Python of an environment: leave out 'python', or create "

@@ -6,6 +6,7 @@
     envs/<name>/use.lock       shared: held by whoever uses it; exclusive: to change the prefix
     envs/<name>/ready.json     the prefix is whole; written last, removed first
     envs/<name>/pylock.toml    what the recipe was resolved to, with hashes
+    envs/<name>/conda-packages.json  the same, of a Conda environment's Conda packages
     envs/<name>/log.txt        what the tools said when it was built
     envs/<name>/prefix/        the environment itself
 """
@@ -24,6 +25,7 @@ class Layout:
         self.prefix = folder / "prefix"
         self.marker = folder / "ready.json"
         self.lock = folder / "pylock.toml"
+        self.conda_lock = folder / "conda-packages.json"
         self.log = folder / "log.txt"
         self.build_lock = folder / "build.lock"
         self.use_lock = folder / "use.lock"
@@ -31,4 +33,12 @@ class Layout:
     @property
     def python(self) -> Path:
         """The Python of the prefix."""
-        return self.prefix / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+        return self.python_of(self.prefix)
+
+    @staticmethod
+    def python_of(prefix: Path) -> Path:
+        """Return the Python of a prefix."""
+        if os.name != "nt":
+            return prefix / "bin" / "python"
+        conda = (prefix / "conda-meta").is_dir()
+        return prefix / ("python.exe" if conda else "Scripts/python.exe")

@@ -9,7 +9,7 @@ environment and create it anew.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from wetlands.environments.disk import write_atomically
@@ -35,20 +35,22 @@ def ensure_lock(work: Workspace, recipe: Recipe, key: str, interpreter: Interpre
     Raises:
         EnvironmentBuildError: The recipe can't be resolved; carries all that the resolver said.
     """
-    title = _title(work, key, interpreter)
-    _draft(work).unlink(missing_ok=True)
-    if _is_current(work.layout.lock, title):
-        return
-    with work.scratch() as scratch:
-        text = resolve(work, recipe, interpreter, scratch)
-    write_atomically(work.layout.lock, f"{title}\n{text}")
 
+    def make() -> str:
+        with work.scratch() as scratch:
+            return resolve(work, recipe, interpreter, scratch)
 
-def _title(work: Workspace, key: str, interpreter: Interpreter) -> str:
     version = ".".join(map(str, interpreter.version))
     # The place belongs to it because paths of local packages in the lock are relative to it.
     place = work.layout.lock
-    return f"# wetlands lock {FORMAT}, recipe {key}, {interpreter.abi} {version}, {place}"
+    keep_lock(place, f"recipe {key}, {interpreter.abi} {version}, {place}", make)
+
+
+def keep_lock(file: Path, about: str, make: Callable[[], str]) -> None:
+    """Have a lock in a file: the one that is there, if it is about the same, or a new one."""
+    title = f"# wetlands lock {FORMAT}, {about}"
+    if not _is_current(file, title):
+        write_atomically(file, f"{title}\n{make()}")
 
 
 def _is_current(lock: Path, title: str) -> bool:
@@ -87,6 +89,7 @@ def resolve(
 
 def _compile(work: Workspace, recipe: Recipe, options: Sequence[str]) -> str:
     output = _draft(work)
+    output.unlink(missing_ok=True)
     work.uv(
         ["pip", "compile", "--format", "pylock.toml", "--no-header", "--no-annotate",
          "--output-file", str(output), *options],

@@ -74,7 +74,8 @@ class Recipe:
         python: Canonical version specifier; empty when any Python will do.
         pip: Requirements, sorted; ``no_deps`` those to install without their dependencies.
         local: Packages from folders of this machine.
-        conda: Conda packages, python and pip themselves left out.
+        conda: Conda packages, as match specs, python itself left out; ``conda_alone`` those to
+            install without what they depend on.
         channels: Conda channels, in order of priority.
         commands: Shell lines to run in the environment after installation.
         config: A file that is handed to the installer as it is.
@@ -87,14 +88,20 @@ class Recipe:
     no_deps: tuple[str, ...] = ()
     local: tuple[LocalPackage, ...] = ()
     conda: tuple[str, ...] = ()
+    conda_alone: tuple[str, ...] = ()
     channels: tuple[str, ...] = ()
     commands: tuple[str, ...] = ()
     config: ConfigFile | None = field(default=None)
     lock: Lock | None = field(default=None)
 
     @property
+    def is_conda(self) -> bool:
+        """Whether it is for a Conda environment, and not for a venv."""
+        return bool(self.conda or self.conda_alone)
+
+    @property
     def empty(self) -> bool:
-        """Whether there is nothing to install."""
+        """Whether there is nothing to install, Conda packages aside."""
         return not (self.pip or self.no_deps or self.local or self.config or self.lock)
 
 
@@ -117,7 +124,7 @@ def parse_recipe(
     given = _check_mapping(dependencies)
     wanted = platform or entries.this_platform()
     pip, no_deps = entries.parse_pip(given.get("pip"), wanted)
-    python, conda = entries.split_conda(given.get("conda"), "dependencies['conda']", wanted)
+    python, conda, alone = entries.parse_conda(given.get("conda"), "dependencies['conda']", wanted)
     request = parse_python(given.get("python")) or parse_python(python or None)
     return Recipe(
         python=request,
@@ -125,6 +132,7 @@ def parse_recipe(
         no_deps=no_deps,
         local=entries.parse_local(given.get("local")),
         conda=conda,
+        conda_alone=alone,
         channels=tuple(entries.strings(given.get("channels"), "dependencies['channels']")),
         commands=parse_commands(commands),
     )
@@ -185,6 +193,7 @@ def _open(recipe: Recipe) -> dict[str, Any]:
         "pip": recipe.pip,
         "pip without dependencies": recipe.no_deps,
         "conda": recipe.conda,
+        **({"conda without dependencies": recipe.conda_alone} if recipe.conda_alone else {}),
         "channels": recipe.channels,
         "config": recipe.config.identity() if recipe.config else None,
     }

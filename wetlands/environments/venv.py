@@ -1,12 +1,56 @@
-"""Makes a venv and fills it from its lock."""
+"""Makes venvs; and fills prefixes, of whatever kind, from a ``pylock.toml``."""
 
 from __future__ import annotations
 
+import hashlib
+from pathlib import Path
+
+from wetlands.environments import probing
 from wetlands.environments.disk import remove_tree
-from wetlands.environments.lock import folder_of, requirement_options
+from wetlands.environments.interpreters import choose
+from wetlands.environments.lock import ensure_lock, folder_of, requirement_options
 from wetlands.environments.probing import Interpreter
+from wetlands.environments.progress import Stage
 from wetlands.environments.recipe import Recipe
 from wetlands.environments.workspace import Workspace
+
+
+class VenvMaker:
+    """Makes a venv; see `Maker`.
+
+    Args:
+        work: The environment's folder.
+        recipe: What it is made of.
+        cache: Where the answers of interpreters are kept.
+    """
+
+    def __init__(self, work: Workspace, recipe: Recipe, cache: Path) -> None:
+        self._work = work
+        self._recipe = recipe
+        self._cache = cache
+
+    def prepare(self) -> None:
+        """Choose the Python."""
+        wish = self._recipe.python or "the host's own version"
+        self._work.reporter.stage(Stage.INTERPRETER, f"looking for Python {wish}")
+        self._base = choose(self._recipe.python, cache=self._cache)
+
+    def lock(self, key: str) -> None:
+        """Have ``pylock.toml``."""
+        ensure_lock(self._work, self._recipe, key, self._base)
+
+    def make(self) -> Interpreter:
+        """Make the venv and fill it."""
+        stage = self._work.reporter.stage
+        stage(Stage.CREATING, f"making a venv from {self._base.describe()}")
+        make_venv(self._work, self._base, pip=bool(self._recipe.commands))
+        stage(Stage.INSTALLING, "installing its packages")
+        fill_prefix(self._work, self._recipe)
+        return probing.probe(self._work.layout.python)
+
+    def digest(self) -> str:
+        """Return a hash of the lock."""
+        return hashlib.sha256(self._work.layout.lock.read_bytes()).hexdigest()
 
 
 def make_venv(work: Workspace, interpreter: Interpreter, *, pip: bool) -> None:
@@ -31,7 +75,7 @@ def make_venv(work: Workspace, interpreter: Interpreter, *, pip: bool) -> None:
     )  # fmt: skip
 
 
-def fill_venv(work: Workspace, recipe: Recipe) -> None:
+def fill_prefix(work: Workspace, recipe: Recipe) -> None:
     """Install what the recipe's lock lists; every hash is verified.
 
     A file that brings its own hashes is installed from directly: locking it anew would put the
@@ -52,6 +96,14 @@ def fill_venv(work: Workspace, recipe: Recipe) -> None:
             own = Recipe(local=recipe.local)
             options = requirement_options(own, scratch)
             install(work, ["--no-deps", "--requirements", *options], own)
+
+
+def seed(work: Workspace) -> None:
+    """Put pip into a prefix, for install commands that call it; see `make_venv`."""
+    work.uv(
+        ["pip", "install", "--python", str(work.layout.python), "pip"],
+        "pip, which its install commands may call, can't be installed",
+    )
 
 
 def install(work: Workspace, sources: list[str], recipe: Recipe) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
@@ -34,7 +34,7 @@ class Workspace:
         return uv.run(
             arguments,
             cwd=cwd or self.layout.folder,
-            on_line=self._told(),
+            on_line=self.told,
             purpose=f"environment {self.reporter.name!r}: {purpose}",
             pass_fds=self.descriptors(),
             cancellation=self.reporter.cancellation,
@@ -48,7 +48,7 @@ class Workspace:
             [*shell(), " && ".join(lines) if os.name == "nt" else "\n".join(["set -e", *lines])],
             env=activated(interpreter),
             cwd=self.layout.folder,
-            on_line=self._told(),
+            on_line=self.told,
             purpose=f"environment {self.reporter.name!r}: its install commands failed ({shown})",
             pass_fds=self.descriptors(),
             stdout=True,
@@ -65,12 +65,10 @@ class Workspace:
         """Return those of the locks, for whatever works on the environment to keep."""
         return [lock.fileno() for lock in self._locks]
 
-    def _told(self) -> Callable[[str], None]:
-        def tell(line: str) -> None:
-            self._log(line)
-            self.reporter.line(line)
-
-        return tell
+    def told(self, line: str) -> None:
+        """Take a line that a tool wrote."""
+        self._log(line)
+        self.reporter.line(line)
 
     def _log(self, line: str) -> None:
         stamp = datetime.now(timezone.utc).isoformat(timespec="seconds")

@@ -271,7 +271,10 @@ def test_packages_are_added_to_a_loaded_environment(
 
 @pytest.mark.parametrize(
     ("wish", "message"),
-    [({"python": "3.9"}, "can't change the Python"), ({"conda": ["x"]}, "not supported yet")],
+    [
+        ({"python": "3.9"}, "can't change the Python"),
+        ({"conda": ["x"]}, "can't add Conda packages"),
+    ],
 )
 def test_only_packages_can_be_added(
     manager: EnvironmentManager, name: str, wish: dict[str, Any], message: str

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from wetlands.environments.config_files import read_config
-from wetlands.environments.creation import wish_for
 from wetlands.environments.recipe import Recipe, identity, key_of
 from wetlands.errors import ConfigurationError
 
@@ -183,11 +182,11 @@ def test_the_pip_part_and_python_of_a_conda_file_are_used(tmp_path: Path) -> Non
     assert recipe.config.inline == ("six", "-r more.txt")
 
 
-def test_conda_packages_are_refused_by_name(tmp_path: Path) -> None:
-    text = "dependencies: [python=3.10, 'conda-forge::cellpose=3', ffmpeg]\n"
+def test_conda_packages_of_a_conda_file_are_kept(tmp_path: Path) -> None:
+    text = "channels: [b, a]\ndependencies: [python=3.10, 'a::cellpose=3', ffmpeg, pip]\n"
     recipe = read_config(write(tmp_path / "environment.yaml", text))
-    with pytest.raises(ConfigurationError, match=r"not supported yet.*cellpose=3, ffmpeg"):
-        wish_for(tmp_path, "x", recipe, replace=False)
+    assert (recipe.python, recipe.channels) == ("==3.10.*", ("b", "a"))
+    assert recipe.conda == ("a::cellpose =3", "ffmpeg", "pip")
 
 
 @pytest.mark.parametrize("text", ["name: x\n", "- a\n", "dependencies: numpy\n", "a: [\n"])

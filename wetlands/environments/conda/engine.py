@@ -18,7 +18,7 @@ from wetlands.environments.conda.condarc import read_condarc
 from wetlands.environments.conda.helper_process import run_helper
 from wetlands.environments.conda.package import CondaPackage
 from wetlands.environments.disk import make_folder
-from wetlands.environments.entries import this_platform
+from wetlands.environments.locks.platforms import find_platform, here
 from wetlands.environments.progress import Reporter
 from wetlands.errors import ConfigurationError
 
@@ -94,7 +94,7 @@ class Engine:
             EnvironmentBuildError: They can't be had together, or the channels can't be read.
             ConfigurationError: A spec can't be read, or py-rattler is not installed.
         """
-        target = platform or this_platform()
+        target = find_platform(platform).subdir if platform else here().subdir
         sources = find_sources(channels, [*specs, *alone], read_condarc())
         make_folder(self._root)
         answer = self._ask(
@@ -181,7 +181,7 @@ _USUAL = {
 
 
 def _virtual_packages(platform: str, given: Mapping[str, str] | None) -> Mapping[str, str] | None:
-    if given is not None or platform == this_platform():
+    if given is not None or platform == here().subdir:
         return given
     machine = {"64": "x86_64", "aarch64": "aarch64", "arm64": "arm64"}
     system, _, kind = platform.partition("-")

@@ -1,0 +1,115 @@
+"""Makes Conda environments: py-rattler's part first, then uv's on top of it.
+
+What Conda put into a prefix stays as it is: uv is told that these packages exist, in exactly these
+versions, and is asked for the rest. For that the Conda part has to be looked at, so when there is
+something for uv to resolve, it is installed into a scratch prefix, which costs hard links.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+
+from wetlands.environments import probing
+from wetlands.environments.conda.engine import Engine, check_prefix
+from wetlands.environments.conda.helper_process import require_rattler
+from wetlands.environments.conda.package import CondaPackage
+from wetlands.environments.conda.specs import python_spec
+from wetlands.environments.conda.stubs import constraints_for
+from wetlands.environments.disk import read_json, remove_tree, write_json
+from wetlands.environments.lock import keep_lock, resolve
+from wetlands.environments.probing import Interpreter
+from wetlands.environments.progress import Stage
+from wetlands.environments.recipe import Recipe
+from wetlands.environments.venv import fill_prefix, seed
+from wetlands.environments.workspace import Workspace
+
+FORMAT = 1
+
+
+class CondaMaker:
+    """Makes a Conda environment; see `Maker`.
+
+    Args:
+        work: The environment's folder.
+        recipe: What it is made of.
+        root: The root of all environments.
+    """
+
+    def __init__(self, work: Workspace, recipe: Recipe, root: Path) -> None:
+        self._work = work
+        self._recipe = recipe
+        self._engine = Engine(root, work.reporter, pass_fds=work.descriptors(), log=work.told)
+
+    def prepare(self) -> None:
+        """Check what can be checked before anything is fetched."""
+        check_prefix(self._work.layout.prefix)
+        require_rattler()
+
+    def lock(self, key: str) -> None:
+        """Have ``conda-packages.json``, and ``pylock.toml`` if uv has a part in it."""
+        file = self._work.layout.conda_lock
+        title = f"wetlands Conda lock {FORMAT}, recipe {key}"
+        kept = read_json(file)
+        if kept is None or kept.get("title") != title:
+            write_json(file, {"title": title, **self._solved()})
+            self.__dict__.pop("packages", None)
+        if self._recipe.empty:
+            self._work.layout.lock.unlink(missing_ok=True)
+            return
+        # Other Conda packages make it another lock.
+        place = self._work.layout.lock
+        keep_lock(place, f"recipe {key}, {self._conda_digest()}, {place}", self._pip_lock)
+
+    @cached_property
+    def packages(self) -> list[CondaPackage]:
+        """The Conda packages of the lock."""
+        content = read_json(self._work.layout.conda_lock) or {}
+        return [CondaPackage.from_json(package) for package in content.get("packages", ())]
+
+    def make(self) -> Interpreter:
+        """Make the prefix what the locks say."""
+        layout = self._work.layout
+        remove_tree(layout.prefix)
+        self._work.reporter.stage(Stage.INSTALLING, "installing its Conda packages")
+        self._engine.install(self.packages, layout.prefix, self._recipe.channels)
+        if not self._recipe.empty:
+            self._work.reporter.stage(Stage.INSTALLING, "installing its packages for Python")
+            fill_prefix(self._work, self._recipe)
+        if self._recipe.commands and not any(p.name == "pip" for p in self.packages):
+            seed(self._work)
+        return probing.probe(layout.python)
+
+    def digest(self) -> str:
+        """Return a hash of both locks."""
+        pip = b"" if self._recipe.empty else self._work.layout.lock.read_bytes()
+        return hashlib.sha256(self._conda_digest().encode() + pip).hexdigest()
+
+    def _conda_digest(self) -> str:
+        listed = sorted(f"{package.url}#{package.sha256}" for package in self.packages)
+        return hashlib.sha256("\n".join(listed).encode()).hexdigest()
+
+    def _solved(self) -> dict[str, object]:
+        own = f"=={sys.version_info[0]}.{sys.version_info[1]}.*"
+        python = python_spec(self._recipe.python or own)
+        solution = self._engine.solve(
+            [python, *self._recipe.conda], self._recipe.channels, alone=self._recipe.conda_alone
+        )
+        packages = [package.to_json() for package in solution.packages]
+        return {"channels": list(solution.channels), "packages": packages}
+
+    def _pip_lock(self) -> str:
+        with self._work.scratch() as scratch, self._draft(scratch) as interpreter:
+            options = constraints_for(interpreter.prefix, scratch)
+            return resolve(self._work, self._recipe, interpreter, scratch, options)
+
+    @contextmanager
+    def _draft(self, scratch: Path) -> Iterator[Interpreter]:
+        """Give the Python of a prefix with the Conda part alone, for a moment."""
+        prefix = scratch / "p"
+        self._engine.install(self.packages, prefix, self._recipe.channels)
+        yield probing.probe(self._work.layout.python_of(prefix))

@@ -1,0 +1,53 @@
+"""`Maker`: what makes a kind of environment. There are two kinds, venvs and Conda environments.
+
+What both have in common is in `builder`: who may build, in which order, what is declared when.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+from wetlands.environments.probing import Interpreter
+from wetlands.environments.recipe import Recipe
+from wetlands.environments.workspace import Workspace
+
+
+class Maker(Protocol):
+    """Makes the prefix of one environment, in three steps."""
+
+    def prepare(self) -> None:
+        """Find what is needed; nothing is fetched or changed yet.
+
+        Raises:
+            ConfigurationError: What the recipe asks for is not possible here.
+            InterpreterNotFoundError: No Python here fits.
+        """
+
+    def lock(self, key: str) -> None:
+        """Have a lock for the recipe of this key beside the prefix, which is left as it is.
+
+        Raises:
+            EnvironmentBuildError: The recipe can't be resolved.
+        """
+
+    def make(self) -> Interpreter:
+        """Make the prefix what the lock says; return its Python.
+
+        Raises:
+            EnvironmentBuildError: A package can't be fetched, verified, built or installed.
+        """
+
+    def digest(self) -> str:
+        """Return a hash of the lock."""
+
+
+def maker_for(work: Workspace, recipe: Recipe, root: Path) -> Maker:
+    """Return what makes an environment of this recipe."""
+    if recipe.is_conda:
+        from wetlands.environments.conda.maker import CondaMaker
+
+        return CondaMaker(work, recipe, root)
+    from wetlands.environments.venv import VenvMaker
+
+    return VenvMaker(work, recipe, root / "interpreters")
