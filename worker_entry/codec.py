@@ -55,9 +55,9 @@ class Codec:
         #: Rebuilds values; of what is not trusted, nothing but data.
         self._loads, self._find, self._is_harmless = loads, find, _trust
         if data_only:
-            from worker_entry.portable import data
+            from worker_entry.portable import allowed, data
 
-            self._loads, self._find, self._is_harmless = data.loads, data.find, data.is_harmless
+            self._loads, self._find, self._is_harmless = data.loads, allowed.find, data.is_harmless
 
     def dumps(self, value: Any, name: str = "value") -> list[Any]:
         """Return the value as frames.

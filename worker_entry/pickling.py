@@ -10,9 +10,12 @@ same portable forms. The price is that `__reduce__` of a user may be called twic
 from __future__ import annotations
 
 import sys
+from collections import ChainMap
+from functools import partial
 from io import BytesIO
 from pickle import Pickler, Unpickler
 from pickle import loads as _unpickle
+from types import CodeType
 from typing import Any, Callable, Sequence
 
 from worker_entry.portable.table import Table
@@ -31,6 +34,10 @@ class NotDataError(Exception):
     """A value is, or holds, something else than data."""
 
 
+#: Bytes of a pickle after which its pickler is not used again: it keeps what it took.
+_SMALL = 64 * 1024
+
+
 class Pickling:
     """Makes pickles for one other side. Safe to use from any thread.
 
@@ -44,6 +51,7 @@ class Pickling:
         self._by_value = by_value
         self._table = Table(protocol)
         self._cloud: Any = None
+        self._spare: list[_Press] = []
 
     def dumps(
         self, value: Any, threshold: float, find: Callable[[Any], Any] | None = None
@@ -55,48 +63,92 @@ class Pickling:
             Exception: Whatever the code of users raises, who say how their types are pickled.
         """
         if not self._by_value:
-            return self._dump(Pickler, value, threshold, find)
+            return self._dump(value, threshold, find)
         try:
-            pickle, buffers = self._dump(Pickler, value, threshold, find)
-            if _MAIN not in pickle and not _registered_by_value():
-                return pickle, buffers
+            found = self._dump(value, threshold, find)
+            if _MAIN not in found[0] and not _registered_by_value():
+                return found
         except Exception:  # cloudpickle may know how, and else raises the like
             pass
-        return self._dump(self._cloud_pickler(), value, threshold, find)
+        press = _Press(self._cloud_pickler(), self._protocol)
+        return press.dump(value, threshold, find)
 
-    def _dump(self, make: Any, value: Any, threshold: float, find: Any) -> tuple[bytes, list[Any]]:
+    def _dump(self, value: Any, threshold: float, find: Any) -> tuple[bytes, list[Any]]:
         self._table.refresh()
-        buffers: list[Any] = []
-        file = BytesIO()
-        if self._protocol < 5:
-            pickler = make(file, self._protocol)
-        else:
-            callback = _collector(buffers, threshold, find)
-            pickler = make(file, self._protocol, buffer_callback=callback)
-        if make is Pickler:
-            pickler.dispatch_table = self._table
-        pickler.dump(value)
-        return file.getvalue(), buffers
+        try:
+            press = self._spare.pop()
+        except IndexError:
+            press = _Press(Pickler, self._protocol)
+            press.pickler.dispatch_table = self._table
+        found = press.dump(value, threshold, find)
+        if len(found[0]) < _SMALL:
+            press.clear()
+            self._spare.append(press)
+        return found
 
     def _cloud_pickler(self) -> Any:
         if self._cloud is None:
             from cloudpickle import Pickler  # type: ignore[import-untyped,unused-ignore]
 
-            table = Table(self._protocol, Pickler.dispatch_table)
+            others = Pickler.dispatch_table
+            code: dict[type, Any] = {CodeType: partial(_reduce_code, others[CodeType])}
+            table = Table(self._protocol, ChainMap(code, others))
             self._cloud = type("CloudPickler", (Pickler,), {"dispatch_table": table})
         self._cloud.dispatch_table.refresh()
         return self._cloud
 
 
-def _collector(buffers: list[Any], threshold: float, find: Any) -> Callable[[Any], bool]:
-    def stays_in_band(buffer: Any) -> bool:
+class _Press:
+    """A pickler and what it writes to; making them takes longer than to pickle a small value.
+
+    One that failed is not used again.
+    """
+
+    def __init__(self, make: Any, protocol: int) -> None:
+        self._file = BytesIO()
+        self._sieve = _Sieve()
+        if protocol < 5:
+            self.pickler = make(self._file, protocol)
+        else:
+            self.pickler = make(self._file, protocol, buffer_callback=self._sieve)
+
+    def dump(self, value: Any, threshold: float, find: Any) -> tuple[bytes, list[Any]]:
+        sieve = self._sieve
+        sieve.buffers, sieve.threshold, sieve.find = [], threshold, find
+        self.pickler.dump(value)
+        return self._file.getvalue(), sieve.buffers
+
+    def clear(self) -> None:
+        """Forget the value."""
+        self.pickler.clear_memo()
+        self._file.seek(0)
+        self._file.truncate()
+        self._sieve.buffers, self._sieve.find = [], None
+
+
+class _Sieve:
+    """Says which buffers stay in the pickle, and collects the others."""
+
+    buffers: list[Any]
+    threshold: float
+    find: Any
+
+    def __call__(self, buffer: Any) -> bool:
         memory = buffer.raw()
-        if memory.nbytes < threshold and (find is None or find(memory) is None):
+        if memory.nbytes < self.threshold and (self.find is None or self.find(memory) is None):
             return True
-        buffers.append(buffer)
+        self.buffers.append(buffer)
         return False
 
-    return stays_in_band
+
+def _reduce_code(reduce: Any, code: CodeType) -> Any:
+    """Take a code object apart, with its file, which tracebacks show.
+
+    cloudpickle leaves that out since 3.1, for pickles that are the same wherever the code lies.
+    """
+    make, args, *rest = reduce(code)
+    kept = tuple(code.co_filename if arg == "<dynamic-code>" else arg for arg in args)
+    return (make, kept, *rest)
 
 
 def _registered_by_value() -> bool:

@@ -143,6 +143,8 @@ def _numpy(a: Any, b: Any) -> bool:  # noqa: C901
         return bool(same and difference(seeds[0], seeds[1]) is None)
     if isinstance(a, np.random.SeedSequence):
         return bool(a.state == b.state)
+    if isinstance(a, np.void) and a.dtype.hasobject:
+        return bool(a.dtype == b.dtype and difference(a.item(), b.item()) is None)
     if isinstance(a, np.void):
         return bool(a.tobytes() == b.tobytes() and a.dtype == b.dtype)
     return bool(a == b or a != a)
@@ -275,6 +277,18 @@ def containers() -> Any:
         collections.defaultdict(None, {1: 2}),
         types.SimpleNamespace(a=1),
         array.array("d", [1.5, 2.5]),
+    ]
+
+
+@sample()
+def memory() -> Any:
+    return [
+        memoryview(b"abc"),
+        memoryview(b""),
+        memoryview(bytearray(range(6)))[::2],
+        memoryview(bytes(48)).cast("d", (2, 3)),
+        memoryview(array.array("i", [1, -2]))[::-1],
+        memoryview(bytes(100_000)),
     ]
 
 
@@ -464,7 +478,12 @@ def objects() -> Any:
     zero = np.empty((), object)
     zero[()] = (1, 2)
     pairs = np.array([(1, "a"), (2, None)], [("n", "i4"), ("o", "O")])
-    return [nested, zero, pairs, np.array([[1, "x"], [2.5, Color.RED]], object)]
+    inner = [("n", "i4"), ("o", "O")]
+    dtype = np.dtype([("t", "U20"), ("in", inner), ("two", inner, (2,))], align=True)
+    deep = np.zeros((2, 3), dtype, "F")
+    deep["in"]["o"], deep["t"], deep["two"]["n"][0, 1, 1] = "x", "é", 7
+    more = [deep, deep[0, 1], pairs[0], pairs[:0], pairs.reshape(1, 2)[:, ::-1]]
+    return [nested, zero, pairs, *more, np.array([[1, "x"], [2.5, Color.RED]], object)]
 
 
 @sample("numpy")

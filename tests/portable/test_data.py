@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import collections
 import copyreg
 import functools
 import io
 import os
 import pickle
+import pickletools
 import random
 import struct
 import sys
@@ -21,7 +23,7 @@ from hypothesis import strategies as st
 from tests.portable import samples
 from tests.portable.test_values import crossed
 from worker_entry.codec import Codec, CodecError
-from worker_entry.portable import opcodes, registry
+from worker_entry.portable import budget, opcodes, registry
 
 FULL = Codec(5, False)
 DATA = Codec(5, False, data_only=True)
@@ -150,7 +152,7 @@ def test_no_other_name_is_looked_up_and_nothing_imported(
     for argument in (f"touch {proof}", f"open({str(proof)!r}, 'w')", str(proof)):
         text = refused(calling(module, name, argument))
         assert "is not among the types that are data" in text
-    assert set(sys.modules) - before <= {"worker_entry.portable.data"}
+    assert set(sys.modules) - before <= {"worker_entry.portable.allowed"}
 
 
 def test_hostile_calls_deep_inside_are_refused_as_well(proof: Path) -> None:
@@ -216,7 +218,7 @@ def test_the_extension_registry_gives_nothing_away(proof: Path) -> None:
         copyreg.clear_extension_cache()
 
 
-@pytest.mark.parametrize("count", [opcodes.MAX_DEPTH + 1, 1_000_000])
+@pytest.mark.parametrize("count", [opcodes.MAX_DEPTH + 1, 200_000])
 def test_tuples_nested_too_deep_to_be_hashed_are_refused(count: int) -> None:
     once = b"\x80\x04}" + b"\x29" + b"\x85" * count + b"Ns."
     assert "nested" in refused(once)
@@ -238,6 +240,7 @@ def test_tuples_as_deep_as_allowed_are_data() -> None:
 # -- parts that make no sense ----------------------------------------------------------------------
 
 A = "worker_entry.portable."
+HUGE = ("struct", (("o", "|O", 0, None), ("t", "|S1000000000", 8, None)), 10**9 + 8, False, False)
 BOMBS = [
     (A + "arrays", "build_array", b"", "<f8", (10**12,), "C"),
     (A + "arrays", "build_array", b"1234", "<f8", (2,), "C"),
@@ -265,6 +268,14 @@ BOMBS = [
     (A + "arrays", "build_items", [1], "|O", (10**12,), "C"),
     (A + "arrays", "build_items", [b""] * 9, "|S1000000000", (9,), "C"),
     (A + "arrays", "build_items", [0] * 9, ("sub", "|O", (10**9,)), (9,), "C"),
+    (A + "arrays", "build_structure", [1], HUGE, (1,), "C"),
+    (A + "arrays", "build_structure", [], HUGE, (1,), "C"),
+    (A + "arrays", "build_structure", [1, 2], "<f8", (1,), "C"),
+    (A + "arrays", "build_items", [(1, b"")] * 9, HUGE, (9,), "C"),
+    (A + "standard", "build_memoryview", b"x" * 8, "d", (2,)),
+    (A + "standard", "build_memoryview", b"x" * 8, "P", (1,)),
+    (A + "indexes", "build_range", 0, 10**10, 1, None),
+    ("builtins", "range", 10**10),
     (A + "arrays", "build_scalar", "|V", 10**12),
     (A + "arrays", "build_scalar", "|S", 10**12),
     (A + "arrays", "build_scalar", "<f8", [1]),
@@ -346,24 +357,107 @@ def test_a_generator_never_reads_beyond_its_buffer() -> None:
                 build_bit_generator(state, None)
 
 
-def nested_arrays(count: int, code: Any, item: bytes) -> bytes:
+def plain(value: Any) -> bytes:
+    """Return the opcodes that put data on the stack, and use no memo."""
+    pickled = pickletools.optimize(pickle.dumps(value, 4))[2:-1]
+    return pickled[9:] if pickled[:1] == b"\x95" else pickled
+
+
+def nested_arrays(count: int, opening: bytes, closing: bytes, name: str) -> bytes:
     """Return a pickle of arrays of objects, each in the next."""
-    build = _text(A + "arrays") + _text("build_items") + b"\x93\x940"
-    dtype = pickle.dumps(code, 4)[2:-1].replace(b"\x94", b"")
-    if dtype[:1] == b"\x95":
-        dtype = dtype[9:]
-    closed = (item + b"e" + dtype + b")" + _text("C") + b"tR") * count
-    return b"\x80\x04" + build + b"h\0(](" * count + b"N" + closed + b"."
+    build = _text(A + "arrays") + _text(name) + b"\x93\x940"
+    return b"\x80\x04" + build + (b"h\0" + opening) * count + b"N" + closing * count + b"."
 
 
-STRUCT = ("struct", (("a", "|O", 0, None), ("b", "<f8", 8, None)), 16, False, False)
+ITEMS = (b"(](", b"e" + plain("|O") + b")" + _text("C") + b"tR", "build_items")
+STRUCT = ("struct", (("a", "|O", 0, None),), 8, False, False)
+FIELDS = (
+    b"(](" + _text(A + "arrays") + _text("build_items") + b"\x93(](",
+    b"e"
+    + plain("|O")
+    + b")"
+    + _text("C")
+    + b"tR"
+    + b"e"
+    + plain(STRUCT)
+    + b")"
+    + _text("C")
+    + b"tR",
+    "build_structure",
+)
 
 
-@pytest.mark.parametrize(("code", "item"), [("|O", b""), (STRUCT, b"K\1\x86")])
-def test_arrays_nested_too_deep_to_be_freed_are_refused(code: Any, item: bytes) -> None:
-    assert "nested more than 100" in refused(nested_arrays(50_000, code, item))
-    assert "nested more than 100" in refused(nested_arrays(50_000, code, item)[:-1] + b"0N.")
-    assert rebuilt(nested_arrays(90, code, item)).dtype.hasobject
+@pytest.mark.parametrize(("count", "parts"), [(20_000, ITEMS), (2000, FIELDS)])
+def test_arrays_nested_too_deep_to_be_freed_are_refused(count: int, parts: Any) -> None:
+    assert "nested more than 100" in refused(nested_arrays(count, *parts))
+    assert "nested more than 100" in refused(nested_arrays(count, *parts)[:-1] + b"0N.")
+    assert rebuilt(nested_arrays(40, *parts)).dtype.hasobject
+
+
+# -- memory that no bytes came for -----------------------------------------------------------------
+
+
+def assigned(target: bytes, *more: bytes) -> bytes:
+    """Return a pickle that puts a target on the stack, remembers it, and goes on."""
+    return b"\x80\x05" + target + b"\x94" + b"".join(more) + b"."
+
+
+def named(module: str, name: str, *arguments: bytes) -> bytes:
+    return _text(module) + _text(name) + b"\x93(" + b"".join(arguments) + b"tR"
+
+
+WHOLE = named("builtins", "slice", b"K\0", b"K\0")
+ARRAY = named(A + "arrays", "build_array", b"C\x02ab", _text("|u1"), b"K\2\x85", _text("C"))
+FRAME = named(A + "frames", "build_frame", b"](NK\1\x85" + b"\x86e")
+
+
+@pytest.mark.parametrize(
+    "pickled",
+    [
+        assigned(b"](K\1K\2e", *[WHOLE + b"h\0s"] * 60),  # twice as long each time
+        assigned(b"\x96\x02" + bytes(7) + b"ab", *[WHOLE + b"h\0s"] * 60),
+        assigned(
+            named(A + "standard", "build_array", _text("b"), b"C\1a"), *[WHOLE + b"h\0s"] * 60
+        ),
+        assigned(b"](K\1e", b"(", *[WHOLE + b"h\0"] * 60, b"u"),
+        assigned(ARRAY, b"K\0K\1s"),
+        assigned(ARRAY, b"(K\0K\1u"),
+        assigned(ARRAY, b"K\1a"),
+        assigned(ARRAY, b"(K\1e"),
+        assigned(ARRAY, b"(K\1\x90"),
+        assigned(b"\x8f", b"(K\1" + ARRAY + b"K\1\x90"),
+    ],
+)
+def test_nothing_is_assigned_to_but_containers(pickled: bytes) -> None:
+    refused(pickled)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [("builtins", "frozenset"), ("collections", "deque"), (A + "arrays", "build_items")],
+    ids=lambda name: name[1],
+)
+def test_a_part_that_is_copied_again_and_again_is_too_much(
+    name: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(budget, "SLACK", 1 << 20)
+    large = b"](" + b"N" * 10_000 + b"e\x94"
+    more = plain(("|O", (10_000,), "C"))[:-1] if name[1] == "build_items" else b""
+    function = _text(name[0]) + _text(name[1]) + b"\x93\x94"
+    call = b"h\1(h\0" + more + b"tR"
+    assert "times as much" in refused(b"\x80\x04" + large + function + b"](" + call * 300 + b"e.")
+    assert len(rebuilt(b"\x80\x04" + large + function + b"](" + call * 3 + b"e.")) == 3
+
+
+def test_containers_of_what_can_be_assigned_to_are_still_filled() -> None:
+    array = np.arange(3)
+    queue = rebuilt(*FULL.dumps(collections.deque([array])))
+    assert samples.difference([array], list(queue)) is None
+    ordered = collections.OrderedDict(a=array)
+    default = collections.defaultdict(list, a=[array])
+    for made in ({"a": array}, [array, array], {"x": {"y": [array]}}, ordered, default):
+        assert samples.difference(made, rebuilt(*FULL.dumps(made))) is None
+    assert rebuilt(*FULL.dumps([{1, 2}, array]))[0] == {1, 2}
 
 
 def test_memory_that_a_worker_shares_is_copied_before_it_is_checked() -> None:

@@ -17,11 +17,15 @@ from worker_entry.portable.dtypes import build_dtype, describe
 
 #: Kinds of dtypes whose arrays Python knows as buffers.
 _EXPORTED = frozenset("biufc")
+#: Dtypes of these kinds that were met, and their codes.
+_simple: dict[Any, str] = {}
 #: Kinds of dtypes whose scalars Python has types for.
 _NATIVE = frozenset("biufc")
 #: What scalars of a kind are made of.
 _MADE_OF = {"b": (bool,), "i": (int,), "u": (int,), "f": (float,), "c": (complex,), "U": (str,),
             "S": (bytes,)}  # fmt: skip
+#: How many times larger than its fields a structure that holds objects may be.
+MAX_GAPS = 16
 #: Where classes of arrays are that add methods to an array, and nothing more. Attributes, asked
 #: for when needed: NumPy warns of some.
 _VIEWS = {"recarray": "recarray", "matrix": "matrix", "chararray": "char.chararray"}
@@ -29,11 +33,18 @@ _VIEWS = {"recarray": "recarray", "matrix": "matrix", "chararray": "char.chararr
 
 def reduce_array(protocol: int, array: Any) -> Any:
     """Take an array apart."""
-    dtype = array.dtype
+    dtype, flags = array.dtype, array.flags
+    code = _simple.get(dtype)
+    if code is not None and flags.carray and array.size:  # most arrays, with nothing to ask about
+        return build_array, (as_buffer(array, protocol), code, array.shape, "C")
     code = describe(dtype)
+    if dtype.kind in _EXPORTED:
+        _simple[dtype] = code
+    if dtype.names is not None and dtype.hasobject:
+        fields = [array[name] for name in dtype.names]
+        return build_structure, (fields, code, array.shape, _order(array))
     if dtype.hasobject or dtype.char == "T":
         return build_items, (array.ravel().tolist(), code, array.shape, _order(array))
-    flags = array.flags
     order = "C"
     if not flags.c_contiguous:
         if flags.f_contiguous:
@@ -83,19 +94,38 @@ def build_array(buffer: Any, code: Any, shape: Any, order: str) -> Any:
     if not dtype.itemsize:
         return np.ndarray(shape, dtype, b"", 0, None, order)
     # Not by ndarray(), which takes a negative length for what it is.
-    return np.frombuffer(writeable(buffer), dtype).reshape(shape, order=order)
+    array = np.frombuffer(writeable(buffer), dtype)
+    return array if array.shape == shape else array.reshape(shape, order=order)
 
 
 def build_items(items: list[Any], code: Any, shape: Any, order: str) -> Any:
     """Make an array of objects, or of texts of any length."""
     dtype = build_dtype(code)
-    if not dtype.hasobject or dtype.subdtype is not None:  # what its size claims nobody has sent
+    if dtype.char not in "OT":  # what its size claims nobody has sent
         raise ValueError(f"an array of {dtype} is made of its memory")
     flat = np.empty(len(items), dtype)
     for place, item in enumerate(items):
         flat[place] = item
     array = flat.reshape(shape)
     return array if order == "C" else np.asfortranarray(array)
+
+
+def build_structure(fields: list[Any], code: Any, shape: Any, order: str) -> Any:
+    """Make an array of structures that hold objects, of an array for each field."""
+    dtype = build_dtype(code)
+    if not dtype.hasobject or len(fields) != len(dtype.names):
+        raise ValueError(f"an array of {dtype} is not made of {len(fields)} fields")
+    if any(field.shape[: len(shape)] != shape for field in fields):
+        raise ValueError("fields of another shape than their array")
+    size = dtype.itemsize
+    for length in shape:
+        size *= length
+    if size > MAX_GAPS * sum({id(field): field.nbytes for field in fields}.values()):
+        raise ValueError(f"an array of {dtype} has more gaps than fields")
+    array = np.empty(shape, dtype, order)
+    for name, field in zip(dtype.names, fields):
+        array[name] = field
+    return array
 
 
 def reduce_scalar(protocol: int, value: Any) -> Any:

@@ -15,4 +15,6 @@ def as_buffer(memory: Any, protocol: int) -> Any:
 
 def writeable(buffer: Any) -> Any:
     """Return the buffer, or a copy where it can't be written to."""
-    return bytearray(buffer) if memoryview(buffer).readonly else buffer
+    if type(buffer) is bytearray or not memoryview(buffer).readonly:
+        return buffer
+    return bytearray(buffer)

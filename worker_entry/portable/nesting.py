@@ -7,6 +7,7 @@ been read, and not while each is built, since a pickle may put one into another 
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any, Iterator
 
 #: How many arrays may lie in one another.
@@ -22,17 +23,29 @@ def check(arrays: list[Any]) -> None:
     Raises:
         ValueError: They are nested too deep, or in themselves.
     """
-    layer = {id(_owner(array)): array for array in arrays}
-    for _ in range(MAX_DEPTH):
-        if not layer:
-            return
-        inner = {id(_owner(part)) for array in layer.values() for part in _parts(array)}
-        layer = {key: array for key, array in layer.items() if key in inner}
+    inner: dict[int, set[int]] = {id(_owner(array)): set() for array in arrays}
+    for array in arrays:
+        inner[id(_owner(array))].update(id(_owner(part)) for part in _parts(array))
+    if not _is_deep(inner):
+        return
     import numpy as np
 
     for array in arrays:
         array[...] = np.zeros((), array.dtype)
     raise ValueError(f"arrays of objects are nested more than {MAX_DEPTH} deep")
+
+
+def _is_deep(inner: dict[int, set[int]]) -> bool:
+    """Take layer after layer off, from the outside; those in a ring never become the outermost."""
+    holders = Counter(key for keys in inner.values() for key in keys)
+    layer = [key for key in inner if not holders[key]]
+    left = len(inner)
+    for _ in range(MAX_DEPTH):
+        left -= len(layer)
+        within = [key for outer in layer for key in inner[outer] if key in inner]
+        holders.subtract(within)
+        layer = [key for key in set(within) if not holders[key]]
+    return left > 0
 
 
 def _parts(array: Any) -> Iterator[Any]:

@@ -10,7 +10,7 @@ _COMPRESSED = ("csr", "csc", "bsr")
 #: Forms that are built by hand, item by item: sent as coordinates, and made such again.
 _BUILT = ("dok", "lil")
 #: Rows of a list of lists at most.
-MAX_ROWS = 10**7
+MAX_ROWS = 10**6
 
 
 def reduce_sparse(protocol: int, matrix: Any) -> Any:
@@ -33,7 +33,7 @@ def build_sparse(form: str, kind: str, parts: Any, shape: Any) -> Any:
     through = "coo" if form in _BUILT else form
     cls = getattr(sp, f"{through}_{kind}", None)
     if form == "lil" and shape[0] > MAX_ROWS:  # each costs a list, whatever is in it
-        raise ValueError(f"a lil_{kind} of {shape[0]} rows")
+        raise ValueError(f"a lil_{kind} of {shape[0]} rows: pass it as csr_{kind}")
     if cls is None:
         raise TypeError(f"this SciPy has no sparse {form}_array: pass a {form}_matrix")
     made = cls(tuple(parts), shape=tuple(shape))

@@ -13,7 +13,7 @@ from collections import defaultdict
 from types import SimpleNamespace
 from typing import Any
 
-from worker_entry.portable.buffers import as_buffer
+from worker_entry.portable.buffers import as_buffer, writeable
 
 _FLAVOURS = ("PosixPath", "WindowsPath", "PurePosixPath", "PureWindowsPath")
 #: What makes the missing values of a `defaultdict`, by name.
@@ -21,6 +21,8 @@ _FACTORIES: dict[str, Any] = {
     kind.__name__: kind
     for kind in (bool, bytes, complex, dict, float, frozenset, int, list, set, str, tuple)
 }
+#: What the memory of a view may be made of, as `struct` names it.
+_FORMATS = frozenset("bBhHiIlLqQnNfdc?")
 
 
 def reduce_path(protocol: int, path: Any) -> Any:
@@ -137,3 +139,19 @@ def build_array(typecode: str, data: Any) -> Any:
     made = array.array(typecode)
     made.frombytes(bytes(data) if isinstance(data, memoryview) else data)
     return made
+
+
+def reduce_memoryview(protocol: int, view: Any) -> Any:
+    """Take a view of memory apart: the bytes that it shows, in the order of C."""
+    if view.format.lstrip("@") not in _FORMATS:
+        raise TypeError(f"a memoryview of format {view.format!r} can't cross: pass a NumPy array")
+    data = as_buffer(view if view.c_contiguous else view.tobytes(), protocol)
+    return build_memoryview, (data, view.format.lstrip("@"), view.shape)
+
+
+def build_memoryview(data: Any, form: str, shape: tuple[int, ...]) -> memoryview:
+    """Make a view of memory, which can be written to."""
+    if form not in _FORMATS:
+        raise ValueError(f"no format of a memoryview: {form!r}")
+    view: Any = memoryview(writeable(data)).cast("B")
+    return view.cast(form, shape) if view.nbytes else view.cast(form)  # type: ignore[no-any-return]

@@ -54,6 +54,7 @@ _EXACT: dict[tuple[str, str], str] = {
     ("collections", "defaultdict"): "standard:reduce_default_dict",
     ("types", "SimpleNamespace"): "standard:reduce_namespace",
     ("array", "array"): "standard:reduce_array",
+    ("builtins", "memoryview"): "standard:reduce_memoryview",
     ("numpy", "ndarray"): "arrays:reduce_array",
     ("numpy", "recarray"): "arrays:reduce_view",
     ("numpy", "matrix"): "arrays:reduce_view",

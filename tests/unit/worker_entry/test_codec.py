@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import pickle
 import sys
 import threading
+import weakref
 from typing import Any
 
 import pytest
@@ -171,3 +173,46 @@ def test_frames_that_are_missing_are_an_error() -> None:
     frames = BY_VALUE.dumps(Buffers(bytearray(1_000_000)))
     with pytest.raises(CodecError):
         BY_VALUE.loads(frames[:1])
+
+
+class Nested:
+    """Pickling it pickles something else with the same codec, on the way."""
+
+    def __reduce__(self) -> Any:
+        return bytes, (b"".join(PLAIN.dumps(["inner"])),)
+
+
+class Gone:
+    pass
+
+
+@pytest.mark.parametrize("codec", [BY_VALUE, PLAIN])
+def test_a_codec_that_was_used_before_has_kept_nothing(codec: Codec) -> None:
+    value: Any = [Gone(), "text" * 20]
+    value.append(value)
+    first = [bytes(frame) for frame in codec.dumps(value)]
+    with pytest.raises(CodecError):
+        codec.dumps([value, Stubborn()])
+    gc.collect()  # an error and its traceback refer to each other
+    assert codec.dumps([Nested(), value])
+    assert [bytes(frame) for frame in codec.dumps(value)] == first
+    gone = weakref.ref(value[0])
+    value.clear()
+    assert gone() is None
+
+
+def test_threads_do_not_share_a_pickler() -> None:
+    wrong: list[Any] = []
+
+    def work(number: int) -> None:
+        for count in range(300):
+            value = [number, [count] * (count % 50), {"k": number}]
+            if PLAIN.loads(PLAIN.dumps(value)) != value:
+                wrong.append(value)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
