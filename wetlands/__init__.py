@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from wetlands.environment import Environment
     from wetlands.environment_manager import EnvironmentManager
+    from wetlands.environments.cancellation import Cancellation
     from wetlands.environments.locks.lock import Lock
     from wetlands.portable import register_portable
     from wetlands.result_proxy import ResultProxy
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "Cancellation",
     "Environment",
     "EnvironmentManager",
     "Lock",
@@ -43,6 +45,7 @@ __all__ = [
 ]
 
 _HOME = {
+    "Cancellation": "wetlands.environments.cancellation",
     "Environment": "wetlands.environment",
     "EnvironmentManager": "wetlands.environment_manager",
     "Lock": "wetlands.environments.locks.lock",

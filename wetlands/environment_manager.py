@@ -17,6 +17,7 @@ from wetlands.environments.registry import Prefix, Registry
 from wetlands.errors import ConfigurationError, EnvironmentConflictError
 
 if TYPE_CHECKING:
+    from wetlands.environments.cancellation import Cancellation
     from wetlands.environments.locks.lock import Lock
     from wetlands.environments.recipe import Dependencies, Recipe
 
@@ -75,6 +76,7 @@ class EnvironmentManager:
         lock: Lock | PathLike | None = None,
         replace_existing: bool = False,
         on_progress: ProgressCallback | None = None,
+        cancellation: Cancellation | None = None,
     ) -> Environment:
         """Return the environment of this name, made of these dependencies.
 
@@ -94,6 +96,7 @@ class EnvironmentManager:
             replace_existing: Build it anew if it was made from something else.
             on_progress: Called with a `ProvisioningEvent` for each step, in this thread. What it
                 raises is logged.
+            cancellation: With its ``cancel()`` another thread ends the creation.
 
         Raises:
             ConfigurationError: The name or the dependencies can't be right, or contradict the lock.
@@ -101,6 +104,7 @@ class EnvironmentManager:
             EnvironmentInUseError: It has to be replaced, and workers run in it.
             InterpreterNotFoundError: No Python here fits.
             EnvironmentBuildError: The dependencies can't be resolved or installed.
+            CreationCanceledError: It was canceled; nothing of it is left.
         """
         from wetlands.environments.recipe import parse_recipe
 
@@ -109,7 +113,31 @@ class EnvironmentManager:
             from wetlands.environments.locks.agreement import given_lock, locked
 
             recipe = locked(recipe, given_lock(lock))
-        return self._create(name, recipe, replace_existing, on_progress)
+        return self._create(name, recipe, replace_existing, on_progress, cancellation)
+
+    async def create_async(
+        self,
+        name: str,
+        dependencies: Dependencies | Mapping[str, Any] | None = None,
+        additional_install_commands: Commands | None = None,
+        **options: Any,
+    ) -> Environment:
+        """Do the same as `create`, in a thread of its own, for asyncio.
+
+        Canceling the task that awaits it cancels the creation, and ends when that has ended.
+        ``on_progress`` is called in that thread. Arguments and errors are those of `create`.
+        """
+        from wetlands.creating import in_a_thread
+        from wetlands.environments.cancellation import Cancellation
+
+        cancellation = options.pop("cancellation", None) or Cancellation()
+        return await in_a_thread(
+            lambda: self.create(
+                name, dependencies, additional_install_commands, cancellation=cancellation,
+                **options,
+            ),
+            cancellation,
+        )  # fmt: skip
 
     def create_from_config(
         self,
@@ -122,6 +150,7 @@ class EnvironmentManager:
         install_project: bool = False,
         replace_existing: bool = False,
         on_progress: ProgressCallback | None = None,
+        cancellation: Cancellation | None = None,
     ) -> Environment:
         """Return the environment of this name, made of what a file asks for.
 
@@ -135,6 +164,7 @@ class EnvironmentManager:
                 needs.
             replace_existing: As for `create`.
             on_progress: As for `create`.
+            cancellation: As for `create`.
 
         Raises:
             ConfigurationError: The file is not there, can't be read, or is of an unknown kind.
@@ -148,7 +178,7 @@ class EnvironmentManager:
             install_project=install_project,
             commands=additional_install_commands,
         )
-        return self._create(name, recipe, replace_existing, on_progress)
+        return self._create(name, recipe, replace_existing, on_progress, cancellation)
 
     def lock(
         self,
@@ -269,14 +299,16 @@ class EnvironmentManager:
         recipe: Recipe,
         replace_existing: bool,
         on_progress: ProgressCallback | None,
+        cancellation: Cancellation | None,
     ) -> Environment:
         # No lock here: a build takes minutes, and the registry lets only one thread do it.
         self._refuse_other(name, managed=True)
         return self._open(
             lambda: self._registry.ensure(
-                name, recipe, replace_existing=replace_existing, on_progress=on_progress
+                name, recipe, replace_existing=replace_existing, on_progress=on_progress,
+                cancellation=cancellation,
             )
-        )
+        )  # fmt: skip
 
     def _open(self, find: Callable[[], Prefix]) -> Environment:
         prefix = find()

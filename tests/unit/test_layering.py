@@ -28,7 +28,7 @@ LAYERS: list[set[str]] = [
      "wetlands.future", "wetlands.target", "wetlands.mapping", "wetlands.portable",
      "wetlands.proxy", "wetlands.result_proxy", "wetlands.retry", "wetlands.activation"},
     {"wetlands.runtime", "wetlands.environments"},
-    {"wetlands.launching"},
+    {"wetlands.launching", "wetlands.creating"},
     {"wetlands.environment"},
     {"wetlands.environment_manager"},
     {"wetlands"},

@@ -17,6 +17,7 @@ from worker_entry.handle import RemoteTaskHandle
 
 def test_the_package_offers_its_names() -> None:
     assert wetlands.__all__ == [
+        "Cancellation",
         "Environment",
         "EnvironmentManager",
         "Lock",
@@ -95,7 +96,7 @@ POSITIONAL = {
     RemoteTaskHandle.log: ["message", "level"],
 }
 KEYWORDS = {
-    EnvironmentManager.create: {"replace_existing", "on_progress", "lock"},
+    EnvironmentManager.create: {"replace_existing", "on_progress", "lock", "cancellation"},
     EnvironmentManager.__init__: {"wetlands_instance_path"},
     Environment.launch: {"max_workers", "worker_env", "worker_timeout", "startup_timeout"},
     Environment.submit: {"start", "timeout"},

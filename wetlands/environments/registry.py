@@ -26,6 +26,7 @@ from wetlands.errors import (
 # What builds environments is imported where it is needed: a host that only imports the package, or
 # finds its environment ready, doesn't pay for it.
 if TYPE_CHECKING:
+    from wetlands.environments.cancellation import Cancellation
     from wetlands.environments.layout import Layout
     from wetlands.environments.locks.lock import Lock
     from wetlands.environments.locks.making import Given
@@ -61,6 +62,7 @@ class Registry:
         *,
         replace_existing: bool = False,
         on_progress: ProgressCallback | None = None,
+        cancellation: Cancellation | None = None,
     ) -> Prefix:
         """Return the environment of this name and recipe, building it if need be.
 
@@ -69,6 +71,7 @@ class Registry:
             recipe: What it is made of.
             replace_existing: Build it anew when one of this name has another recipe.
             on_progress: Called with each `ProvisioningEvent`, in this thread.
+            cancellation: What ends it early.
 
         Raises:
             ConfigurationError: The name or the recipe can't be right.
@@ -79,7 +82,7 @@ class Registry:
         from wetlands.environments.creation import find, find_or_build, wish_for
 
         wish = wish_for(self.root, check_name(name), recipe, replace=replace_existing)
-        with self._reporter(name, on_progress) as reporter:
+        with self._reporter(name, on_progress, cancellation) as reporter:
             record = find(wish) or find_or_build(wish, reporter)
             reporter.stage(Stage.READY, "ready")
         return self._remember(record.prefix(wish.layout))
@@ -280,5 +283,10 @@ class Registry:
     def _cache(self) -> Path:
         return self.root / "interpreters"
 
-    def _reporter(self, name: str, on_progress: ProgressCallback | None) -> Reporter:
-        return Reporter(name, on_progress, bar=self._bar)
+    def _reporter(
+        self,
+        name: str,
+        on_progress: ProgressCallback | None,
+        cancellation: Cancellation | None = None,
+    ) -> Reporter:
+        return Reporter(name, on_progress, bar=self._bar, cancellation=cancellation)
