@@ -53,6 +53,9 @@ _BUNDLES = [struct.Struct(f"!BB{count}IcQI") for count in range(16)]
 _write_json = json.JSONEncoder(separators=(",", ":")).encode
 _read_json = json.JSONDecoder().decode
 
+# Without the constructors of named tuples, which are written in Python.
+_new: Any = tuple.__new__
+
 Number = Union[int, float]
 Payload = Tuple[bytes, ...]
 
@@ -344,7 +347,7 @@ def decode(frames: Sequence[bytes]) -> Message:
         values.append(tuple(frames))
     elif frames:
         raise RemoteProtocolError(f"{cls.__name__} with {len(frames)} frames too many")
-    return cls(*values)  # type: ignore[no-any-return]
+    return _new(cls, values)  # type: ignore[no-any-return]
 
 
 def _decode_header(name: str, kind: _Kind, frames: Sequence[bytes]) -> list[Any]:

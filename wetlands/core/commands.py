@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from wetlands.core.events import Outcome, WorkerId
+from wetlands.core.record import record
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +18,7 @@ class SpawnWorker:
     worker: WorkerId
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class DispatchTask:
     """Send the task to the worker, which is ready and idle."""
 
@@ -50,7 +51,7 @@ class KillWorker:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ResolveTask:
     """Give the task its outcome: exactly one for every submitted task.
 

@@ -11,6 +11,9 @@ from wetlands.core.events import TaskEnded, TaskProgressed, WorkerId
 from wetlands.core.policy import PoolConfig
 from wetlands.core.slot import LEGAL, Slot, SlotState, Transition
 
+# Without the constructor of the named tuple, which is written in Python.
+_transition = tuple.__new__
+
 
 class Crew:
     """The slots of one pool. It knows nothing of the queue, and of a task only its deadlines."""
@@ -103,7 +106,7 @@ class Crew:
         """Change the state of a slot, and when that state has lasted too long."""
         assert state in LEGAL[slot.state], (slot.worker, slot.state, state, list(self.story)[-8:])
         before, after = slot.state._value_, state._value_  # `value` is a slow property
-        self.story.append(Transition(self.now, slot.worker, before, after, why))
+        self.story.append(_transition(Transition, (self.now, slot.worker, before, after, why)))
         if slot.state is SlotState.IDLE:
             del self.idle[slot.worker.slot]
         elif state is SlotState.IDLE:
@@ -115,7 +118,9 @@ class Crew:
 
     def arm(self, slot: Slot) -> None:
         """Take note that a deadline of the slot may have moved earlier."""
-        self.deadlines.arm(slot.worker.slot, slot.due)
+        due = slot.due
+        if due < math.inf:
+            self.deadlines.arm(slot.worker.slot, due)
 
     def _judge(self, slot: Slot) -> None:
         """Forget old failures if the worker lived long; the time that it took to die is no life."""

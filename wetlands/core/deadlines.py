@@ -19,6 +19,7 @@ class Deadlines:
     def __init__(self, slots: int) -> None:
         self._heap: list[tuple[float, int]] = []
         self._armed = [math.inf] * slots
+        self.first = math.inf  #: the moment of the first entry; it may be early, never late
 
     def __len__(self) -> int:
         return len(self._heap)
@@ -29,6 +30,7 @@ class Deadlines:
             return
         self._armed[index] = due
         heapq.heappush(self._heap, (due, index))
+        self.first = self._heap[0][0]
         if len(self._heap) > 2 * len(self._armed):
             self._sweep()
 
@@ -36,6 +38,7 @@ class Deadlines:
         """Return a slot to look at and arm again, or None when the rest is in the future."""
         while self._heap and self._heap[0][0] <= now:
             due, index = heapq.heappop(self._heap)
+            self.first = self._heap[0][0] if self._heap else math.inf
             if due == self._armed[index]:
                 self._armed[index] = math.inf
                 return index
@@ -43,12 +46,13 @@ class Deadlines:
 
     def next(self) -> float | None:
         """Return the moment of the first entry; it may be early, never late."""
-        return self._heap[0][0] if self._heap else None
+        return self.first if self._heap else None
 
     def clear(self) -> None:
         """Forget everything."""
         self._armed = [math.inf] * len(self._armed)
         self._heap.clear()
+        self.first = math.inf
 
     def _sweep(self) -> None:
         self._heap = [(due, index) for index, due in enumerate(self._armed) if due < math.inf]

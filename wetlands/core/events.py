@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from wetlands.core.policy import RetryPlan
+from wetlands.core.record import record
 
 
 class WorkerId(NamedTuple):
@@ -36,7 +37,7 @@ class Outcome(enum.Enum):
     GONE = "gone"  #: the only worker that could run the task ended before it began
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class TaskSubmitted:
     """The user wants ``task`` to run; ``timeout`` (seconds) limits its run time.
 
@@ -67,7 +68,7 @@ class WorkerReady:
     worker: WorkerId
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class TaskProgressed:
     """A message of the running task arrived: it is not silent."""
 
@@ -76,7 +77,7 @@ class TaskProgressed:
     attempt: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class TaskEnded:
     """The worker's last word about a task."""
 

@@ -73,11 +73,13 @@ class PoolCore(PoolActions):
 
     def handle(self, event: Event, now: float) -> list[Command]:
         """Apply one event and return the commands that it causes, in execution order."""
-        self._crew.begin(now)
+        crew = self._crew
+        crew.begin(now)
         self._HANDLERS[type(event)](self, event)
-        self._expire()
+        if crew.deadlines.first <= now or self.waiting:
+            self._expire()
         self._settle()
-        return self._crew.end()
+        return crew.end()
 
     def next_deadline(self) -> float | None:
         """Say when to send `ClockAdvanced` if nothing else happens first."""

@@ -152,12 +152,11 @@ class Driver:
         except protocol.RemoteProtocolError as error:
             self._fault(worker, str(error))
             return
-        if isinstance(message, protocol.Hello):
-            self._greet(worker, message)
-        elif type(message) not in self._RECEIVERS:
-            self._fault(worker, f"{type(message).__name__} is not for a host")
-        elif worker.welcome:
-            self._RECEIVERS[type(message)](self, worker, message)
+        kind = type(message)
+        if kind not in self._RECEIVERS:
+            self._fault(worker, f"{kind.__name__} is not for a host")
+        elif worker.welcome or kind is protocol.Hello:
+            self._RECEIVERS[kind](self, worker, message)
 
     def break_down(self, error: BaseException) -> None:
         """See `LoopClient`."""
@@ -523,6 +522,7 @@ class Driver:
         AnnounceClosed: _announce_closed,
     }
     _RECEIVERS: ClassVar[dict[type, Callable[[Driver, WorkerLink, Any], None]]] = {
+        protocol.Hello: _greet,
         protocol.Ready: _on_ready,
         protocol.Update: _on_update,
         protocol.Output: _on_output,

@@ -765,8 +765,8 @@ MUTANTS = [
     Mutant(
         "time does not pass",
         "pool",
-        "        self._expire()\n",
-        "",
+        "            self._expire()\n",
+        "            pass\n",
     ),
     Mutant(
         "deadline not armed with the state",
