@@ -1,53 +1,76 @@
-"""Tables for people and JSON for the next run to compare with."""
+"""Tables for people, in Markdown."""
 
 from __future__ import annotations
 
-import json
-import platform
-import sys
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterable, Mapping, Sequence
 
+from benchmarks.bars import Bar, Verdict
+from benchmarks.results import Run
 from benchmarks.timing import Series
 
-
-def table(all_series: Sequence[Series]) -> str:
-    """Return a Markdown table of medians."""
-    lines = ["| what | median | p99 | floor |", "| --- | ---: | ---: | ---: |"]
-    for series in all_series:
-        floor = "" if series.floor is None else f"{series.floor:g} {series.unit}"
-        mark = "" if series.within_floor() else " (missed)"
-        lines.append(
-            f"| {series.name} | {series.median:.3g} {series.unit} | {series.quantile(0.99):.3g} | "
-            f"{floor}{mark} |"
-        )
-    return "\n".join(lines)
+#: Changes of a median by less than this say nothing on a machine with other guests.
+NOISE = 0.1
 
 
-def ratios(all_series: Sequence[Series]) -> str:
-    """Return ours over theirs, for what was measured in turn."""
-    medians = {series.name: series.median for series in all_series}
-    pairs = [
-        ("no-op round trip", "no-op round trip, ProcessPoolExecutor"),
-        ("no-op round trip", "bare ZeroMQ ping-pong"),
-        ("the same with one progress update", "no-op round trip"),
-        ("5,000 no-ops, submitted one by one", "5,000 no-ops, ProcessPoolExecutor"),
-        ("echo of 1 kB beside it", "echo of an int"),
-        ("share, 100 MB", "share, 1 MB"),
-        ("inout, 100 MB", "inout, 1 MB"),
-        ("share, 1 GB", "share, 1 MB"),
-        ("inout, 1 GB", "inout, 1 MB"),
+def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a Markdown table, its first column to the left and the others to the right."""
+    lines = [header, ["---", *["---:"] * (len(header) - 1)], *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def number(value: float, unit: str = "") -> str:
+    """Return a number with three digits and its unit."""
+    digits = f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+    return f"{digits} {unit}".rstrip()
+
+
+def bars(bars: Iterable[Bar], series: Mapping[str, Series]) -> str:
+    """Return a table of all bars that something was measured for."""
+    verdicts = [verdict for bar in bars if (verdict := bar.judge(series))]
+    rows = [_bar(verdict) for verdict in verdicts]
+    return table(["bar", "should be", "is", "in single rounds", ""], rows) if rows else ""
+
+
+def _bar(verdict: Verdict) -> list[str]:
+    sign = ">=" if verdict.bar.at_least else "<="
+    spread = "" if verdict.spread is None else " to ".join(number(one) for one in verdict.spread)
+    return [
+        verdict.bar.text,
+        f"{sign} {number(verdict.bar.limit, verdict.unit)}",
+        number(verdict.value, verdict.unit),
+        spread,
+        "passed" if verdict.passed else "**missed**",
     ]
-    return "\n".join(
-        f"{ours} / {theirs}: {medians[ours] / medians[theirs]:.2f}"
-        for ours, theirs in pairs
-        if ours in medians and theirs in medians
-    )
 
 
-def save(all_series: Sequence[Series], path: Path) -> None:
-    """Write all values as JSON."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    about = {"python": sys.version.split()[0], "system": platform.platform()}
-    series = [vars(one) for one in all_series]
-    path.write_text(json.dumps({"about": about, "series": series}, indent=1))
+def medians(series: Iterable[Series]) -> str:
+    """Return a table of the series themselves."""
+    rows = [
+        [
+            one.name,
+            number(one.median, one.unit),
+            number(one.quantile(0.99)) if len(one.values) >= 100 else "",
+            f"{len(one.values):,}",
+        ]
+        for one in series
+        if one.values
+    ]
+    return table(["measured", "median", "p99", "values"], rows)
+
+
+def comparison(old: Run, new: Run) -> str:
+    """Return a table of what two runs have in common; worse and better are beyond noise."""
+    rows = [
+        _change(old.series[name], series)
+        for name, series in new.series.items()
+        if name in old.series and series.values and old.series[name].values
+    ]
+    return table(["measured", "then", "now", "now / then", ""], rows)
+
+
+def _change(old: Series, new: Series) -> list[str]:
+    ratio = new.median / old.median if old.median else float("nan")
+    cells = [new.name, number(old.median, old.unit), number(new.median, new.unit), number(ratio)]
+    if not abs(ratio - 1) > NOISE:
+        return [*cells, ""]
+    return [*cells, "better" if (ratio > 1) == new.more_is_better else "**worse**"]

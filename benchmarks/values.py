@@ -6,7 +6,7 @@ import contextlib
 import functools
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,12 @@ from typing import Any
 import numpy as np
 import psutil
 
-from benchmarks import appose_service, arrays
-from benchmarks.timing import Series, interleave
+from benchmarks import appose_service, arrays, plots, report
+from benchmarks.bars import Bar
+from benchmarks.part import Options, Part
+from benchmarks.report import number
+from benchmarks.subject import POOL, environment
+from benchmarks.timing import Series, Subject, interleave
 from wetlands import Environment
 
 WORK = str(Path(arrays.__file__).resolve())
@@ -29,36 +33,48 @@ SIZES = [
 ]
 #: Bytes that an echo of 1 GB needs, for all peers.
 LARGE = 12 * 10**9
-OURS, POOL, APPOSE, COPY = "wetlands", "ProcessPoolExecutor", "Appose", "memcpy"
+OURS, APPOSE, COPY = "wetlands", "Appose", "memcpy"
+NUMBER, SMALL = "echo of an int", "echo of 1 kB beside it"
 
 
-def echoes(env: Environment, smoke: bool, large: bool) -> list[Series]:
+def measure(options: Options) -> list[Series]:
+    """Run every measurement of values; on one worker, as those of the peers."""
+    with environment(1) as env:
+        # First, before segments of any size lie about.
+        enough = psutil.virtual_memory().available > LARGE
+        found = [memory(env, 10**9 if options.large and enough else 10**7)]
+    with environment(1) as env:
+        found += small(env, options)
+        found += echoes(env, options)
+        return found + shared(env, options)
+
+
+def echoes(env: Environment, options: Options) -> list[Series]:
     """Time the way of arrays there and back; the names are ``echo of <size>, <peer>``."""
     found: list[Series] = []
     with _peers(env) as peers:
-        for size, count, rounds, block in sizes(smoke, large):
+        for size, count, rounds, block in sizes(options):
             subjects = list(_subjects(size, np.arange(count, dtype="u1"), peers))
-            for _, call, _ in subjects:
-                call()
-            interleave(subjects, 1 if smoke else rounds, block)
-            found += [series for series, _, _ in subjects]
+            for subject in subjects:
+                subject.call()
+            found += interleave(subjects, options.choose(rounds), block)
     return found
 
 
 def _subjects(
     size: str, array: Any, peers: dict[str, Callable[[Any], object]]
-) -> Iterator[tuple[Series, Callable[[], object], float]]:
+) -> Iterator[Subject]:
     copy = np.ones_like(array)
     for name, echo in {**peers, COPY: lambda array: np.copyto(copy, array)}.items():
-        yield Series(f"echo of {size}, {name}", "ms"), functools.partial(echo, array), 1e3
+        yield Subject(Series(f"echo of {size}, {name}", "ms"), functools.partial(echo, array))
 
 
-def sizes(smoke: bool, large: bool) -> list[tuple[str, int, int, int]]:
+def sizes(options: Options) -> list[tuple[str, int, int, int]]:
     """Return those that are measured; says which one is left out."""
-    chosen = SIZES[:3] if smoke else SIZES[:4]
-    if large and psutil.virtual_memory().available < LARGE:
+    chosen = SIZES[:3] if options.smoke else SIZES[:4]
+    if options.large and psutil.virtual_memory().available < LARGE:
         print(f"left out: 1 GB, for which {LARGE / 1e9:g} GB of memory should be free")
-    elif large:
+    elif options.large:
         chosen = SIZES
     return chosen
 
@@ -78,21 +94,20 @@ def _peers(env: Environment) -> Iterator[dict[str, Callable[[Any], object]]]:
         yield peers
 
 
-def small(env: Environment, rounds: int) -> list[Series]:
+def small(env: Environment, options: Options) -> list[Series]:
     """Time a small array beside a number."""
     array = np.arange(1000, dtype="u1")
     subjects = [
-        (Series("echo of an int", "ms"), lambda: env.execute(WORK, "echo", (1,)), 1e3),
-        (Series("echo of 1 kB beside it", "ms"), lambda: env.execute(WORK, "echo", (array,)), 1e3),
+        Subject(Series(NUMBER, "ms"), lambda: env.execute(WORK, "echo", (1,))),
+        Subject(Series(SMALL, "ms"), lambda: env.execute(WORK, "echo", (array,))),
     ]
-    interleave(subjects, rounds, block=50)
-    return [series for series, _, _ in subjects]
+    return interleave(subjects, options.choose(20), block=50)
 
 
-def shared(env: Environment, smoke: bool, large: bool) -> list[Series]:
+def shared(env: Environment, options: Options) -> list[Series]:
     """Time tasks on arrays of any size that lie in segments."""
     subjects = []
-    for size, count, _, _ in sizes(smoke, large)[2:]:
+    for size, count, _, _ in sizes(options)[2:]:
         read, written = env.empty(count, "u1"), env.empty(count, "u1", mode="inout")
         for name, function, array in (("share", "first", read), ("inout", "mark", written)):
             array[:] = 0
@@ -101,13 +116,12 @@ def shared(env: Environment, smoke: bool, large: bool) -> list[Series]:
                 env.execute(WORK, function, (array,))
 
             call()
-            subjects.append((Series(f"{name}, {size}", "ms"), call, 1e3))
-    interleave(subjects, 1 if smoke else 20, block=10)
-    return [series for series, _, _ in subjects]
+            subjects.append(Subject(Series(f"{name}, {size}", "ms"), call))
+    return interleave(subjects, options.choose(20), block=10)
 
 
-def memory(env: Environment, count: int) -> float:
-    """Return how many times its size an echo needs, in host and worker, beyond the array."""
+def memory(env: Environment, count: int) -> Series:
+    """Measure how many times its size an echo needs, in host and worker, beyond the array."""
     array = np.ones(count, "u1")
     env.execute(WORK, "echo", (array[:1000],))  # imports
     pids = [os.getpid(), int(env.execute(os.getpid))]
@@ -131,7 +145,8 @@ def memory(env: Environment, count: int) -> float:
     finally:
         over.set()
         watcher.join()
-    return (peak - before) / count
+    name = f"memory of an echo of {count:,} bytes, beyond the array"
+    return Series(name, "times its size", [(peak - before) / count])
 
 
 def _private(pid: int) -> int:
@@ -139,44 +154,44 @@ def _private(pid: int) -> int:
     return int(found.rss - found.shared)
 
 
-def table(found: list[Series]) -> str:
-    """Return a Markdown table: sizes down, peers across, and how many times slower they are."""
-    medians = {series.name: series.median for series in found}
-    lines = [
-        f"| echo of | {OURS} | {POOL} | {APPOSE} | two copies | {POOL}, times | {APPOSE}, times | "
-        "of the speed of two copies |",
-        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
-    ]
+def table(found: Mapping[str, Series]) -> str:
+    """Return a table: sizes down, peers across, and how many times slower they are."""
+    medians = {name: series.median for name, series in found.items()}
+    rows = []
     for size, _, _, _ in SIZES:
-        row = [medians.get(f"echo of {size}, {name}") for name in (OURS, POOL, APPOSE, COPY)]
-        ours, pool, other, copy = row
+        ours, pool, other, copy = (
+            medians.get(f"echo of {size}, {name}") for name in (OURS, POOL, APPOSE, COPY)
+        )
         if ours is None or pool is None or copy is None:
             continue
-        cells = [f"{value:.3g} ms" if value else "" for value in (ours, pool, other, 2 * copy)]
-        cells += [f"{value / ours:.3g}" if value else "" for value in (pool, other)]
-        lines.append(f"| {size} | {' | '.join(cells)} | {200 * copy / ours:.0f} % |")
-    return "\n".join(lines)
+        cells = [number(value, "ms") if value else "" for value in (ours, pool, other, 2 * copy)]
+        cells += [number(value / ours) if value else "" for value in (pool, other)]
+        rows.append([size, *cells, f"{200 * copy / ours:.0f} %"])
+    header = ["echo of", OURS, POOL, APPOSE, "two copies"]
+    header += [f"{POOL}, times", f"{APPOSE}, times", "of the speed of two copies"]
+    return report.table(header, rows) if rows else ""
 
 
-def plot(found: list[Series], path: Path) -> None:
+def plot(found: Mapping[str, Series], path: Path) -> bool:
     """Draw the bandwidth of every peer over the size."""
-    from matplotlib.figure import Figure
-
-    medians = {series.name: series.median for series in found}
-    figure = Figure(figsize=(7, 4.5), layout="constrained")
-    axes = figure.add_subplot()
-    for name in (OURS, POOL, APPOSE, COPY):
-        points = [
-            (count, 2 * count / medians[f"echo of {size}, {name}"] / 1e6)
-            for size, count, _, _ in SIZES
-            if f"echo of {size}, {name}" in medians
-        ]
-        if points:
+    drawn = {
+        name: [
             # A copy is one way, all others are there and back.
-            share = 0.5 if name == COPY else 1.0
-            axes.loglog(*zip(*[(x, y * share) for x, y in points], strict=True), "o-", label=name)
-    axes.set(xlabel="size of the array, bytes", ylabel="GB/s, there and back")
-    axes.grid(visible=True, which="both", alpha=0.3)
-    axes.legend()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=150)
+            (count, (1 if name == COPY else 2) * count / series.median / 1e6)
+            for size, count, _, _ in SIZES
+            if (series := found.get(f"echo of {size}, {name}"))
+        ]
+        for name in (OURS, POOL, APPOSE, COPY)
+    }
+    labels = ("size of the array, bytes", "GB/s, there and back")
+    return plots.lines(drawn, path, *labels)
+
+
+PART = Part(
+    "values",
+    "large arrays",
+    measure,
+    bars=(Bar("echo of 1 kB / echo of an int", SMALL, 1.3, over=NUMBER),),
+    table=table,
+    plot=plot,
+)

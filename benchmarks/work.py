@@ -1,7 +1,8 @@
-"""What workers run in measurements."""
+"""What workers run in measurements; nothing but the standard library."""
 
 from __future__ import annotations
 
+import os
 import time
 
 
@@ -21,3 +22,19 @@ def sleep(seconds, *, task):
     """Say that the work has begun, and do none for a while."""
     task.update("begun")
     time.sleep(seconds)
+
+
+def hold(path):
+    """Stay busy for as long as the file is there, at most a minute."""
+    deadline = time.monotonic() + 60
+    while os.path.exists(path) and time.monotonic() < deadline:
+        time.sleep(0.005)
+
+
+def spin(seconds):
+    """Compute for so long; return who did, and from when to when on the machine's clock."""
+    begin = time.monotonic()
+    end = begin + seconds
+    while time.monotonic() < end:
+        pass
+    return os.getpid(), begin, time.monotonic()

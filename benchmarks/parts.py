@@ -1,0 +1,23 @@
+"""All parts, in the order in which they are measured."""
+
+from __future__ import annotations
+
+from benchmarks import deaths, latency, startup, throughput, values
+from benchmarks.bars import Bar
+from benchmarks.part import Part
+
+PARTS: dict[str, Part] = {
+    part.name: part
+    for part in (
+        latency.PART,
+        throughput.PART,
+        startup.PART,
+        deaths.PART,
+        values.PART,
+    )
+}
+
+
+def bars() -> list[Bar]:
+    """Return the bars of all parts."""
+    return [bar for part in PARTS.values() for bar in part.bars]

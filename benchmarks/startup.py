@@ -1,0 +1,145 @@
+"""From nothing to results: launching, creating, importing."""
+
+from __future__ import annotations
+
+import multiprocessing
+import subprocess
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+import worker_entry
+from benchmarks import work
+from benchmarks.bars import Bar
+from benchmarks.part import Options, Part
+from benchmarks.subject import POOL, WORK, managed
+from benchmarks.timing import Series, Subject, interleave
+from wetlands import Environment, EnvironmentManager
+
+FOUR, FOUR_THEIRS = "launch of 4 workers to 4 results", f"4 results, {POOL} with spawn"
+CREATE = "create() of an unchanged recipe"
+IMPORT, MANAGER = "import wetlands", "import of wetlands and its manager"
+WORKER = "imports of a worker beyond pyzmq"
+#: Says that it is ready, and stays until its standard input ends.
+_BARE = "import sys, zmq; print(flush=True); sys.stdin.read()"
+_WORKER = """
+import sys, time, zmq
+sys.path.insert(0, sys.argv[1])
+begin = time.perf_counter()
+import worker_entry.worker
+print(time.perf_counter() - begin)
+"""
+
+
+def measure(options: Options) -> list[Series]:
+    """Time everything that happens once."""
+    with managed() as manager:
+        return [
+            *_four_workers(manager, options),
+            *_many_workers(manager, options),
+            *_creation(manager, options),
+            *_imports(options),
+        ]
+
+
+def _four_workers(manager: EnvironmentManager, options: Options) -> list[Series]:
+    def four_results(env: Environment) -> None:
+        env.launch(max_workers=4)
+        for task in [env.submit(WORK, "noop", (i,)) for i in range(4)]:
+            task.wait_for()
+
+    ours, theirs = Series(FOUR, "s"), Series(FOUR_THEIRS, "s")
+    for _ in range(options.choose(7)):
+        env = manager.load("four", sys.executable)
+        interleave([Subject(ours, lambda env=env: four_results(env))], 1)  # type: ignore[misc]
+        env.exit()
+        executor = ProcessPoolExecutor(4, mp_context=multiprocessing.get_context("spawn"))
+        with executor:
+            interleave([Subject(theirs, lambda pool=executor: _results(pool))], 1)  # type: ignore[misc]
+    return [ours, theirs]
+
+
+def _results(executor: ProcessPoolExecutor) -> None:
+    for future in [executor.submit(work.noop, i) for i in range(4)]:
+        future.result()
+
+
+def many(options: Options) -> int:
+    """Return how many workers a large pool has."""
+    return 4 if options.smoke else 64
+
+
+def _many_workers(manager: EnvironmentManager, options: Options) -> list[Series]:
+    count = many(options)
+    ours, bare = Series("launch of 64 workers", "s"), Series("64 interpreters with pyzmq", "s")
+    for _ in range(options.choose(3)):
+        env = manager.load("many", sys.executable)
+        interleave([Subject(ours, lambda env=env: env.launch(max_workers=count))], 1)  # type: ignore[misc]
+        env.exit()
+        processes: list[subprocess.Popen[bytes]] = []
+        interleave([Subject(bare, lambda: _interpreters(processes, count))], 1)  # noqa: B023
+        for process in processes:
+            process.communicate()
+    return [ours, bare]
+
+
+def _interpreters(processes: list[subprocess.Popen[bytes]], count: int) -> None:
+    command = [sys.executable, "-I", "-c", _BARE]
+    processes += [
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        for _ in range(count)
+    ]
+    for process in processes:
+        assert process.stdout is not None
+        process.stdout.readline()
+
+
+def _creation(manager: EnvironmentManager, options: Options) -> list[Series]:
+    def create() -> Environment:
+        return manager.create("benchmark", {"pip": []})
+
+    create().exit()
+    subject = Subject(Series(CREATE, "ms"), create)
+    return interleave([subject], options.choose(5), block=5)
+
+
+def _imports(options: Options) -> list[Series]:
+    root = str(Path(worker_entry.__file__).resolve().parents[1])
+    timed = "import time; t = time.perf_counter(); {}; print(time.perf_counter() - t)"
+    commands: list[tuple[str, Sequence[str]]] = [
+        (IMPORT, ["-c", timed.format("import wetlands")]),
+        (MANAGER, ["-c", timed.format("from wetlands import EnvironmentManager")]),
+        (WORKER, ["-I", "-c", _WORKER, root]),
+    ]
+    found = []
+    for name, arguments in commands:
+        series = Series(name, "ms")
+        for _ in range(options.choose(11)):
+            series.add(_printed(arguments))
+        found.append(series)
+    return found
+
+
+def _printed(arguments: Sequence[str]) -> float:
+    """Run an interpreter; return the number that it prints."""
+    command = [sys.executable, *arguments]
+    return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
+
+PART = Part(
+    "startup",
+    "from nothing to results",
+    measure,
+    bars=(
+        Bar(f"launch of 4 workers to 4 results / {POOL} with spawn", FOUR, 1.2, over=FOUR_THEIRS),
+        Bar(
+            "64 workers ready / 64 interpreters with pyzmq",
+            "launch of 64 workers",
+            1.3,
+            over="64 interpreters with pyzmq",
+        ),
+        Bar("import of wetlands and its manager", MANAGER, 60),
+        Bar("imports of a worker beyond pyzmq", WORKER, 15),
+    ),
+)
