@@ -117,6 +117,12 @@ class Environment:
         startup_timeout: float = 60.0,
         max_shared_memory: int | None = None,
         trust: str = "full",
+        max_tasks_per_worker: int | None = None,
+        max_memory_per_worker: int | None = None,
+        idle_timeout: float | None = None,
+        max_queued: int | None = None,
+        initializer: Callable[..., Any] | None = None,
+        initargs: Sequence[Any] = (),
     ) -> None:
         """Start the workers, in parallel, and wait until all are ready.
 
@@ -141,32 +147,86 @@ class Environment:
                 as they come, which runs whatever code they name. ``"data"``: nothing but data is
                 rebuilt, so that a hostile environment can't run code in the host; see
                 ``docs/values.md``. A result that is more than data fails its task.
+            max_tasks_per_worker: Tasks after which a worker is replaced, which costs no task. One
+                that keeps values for a `ResultProxy` stays until these are dropped. None: never.
+            max_memory_per_worker: Bytes that a worker may have for itself. One that takes more
+                while a task runs is killed, and the task fails with `OutOfMemoryError`; one that
+                has more than four fifths of it when its task ends is replaced. None: no limit.
+            idle_timeout: Seconds without work after which a worker is let go; it comes back when
+                there is work. None: workers stay.
+            max_queued: Tasks that may wait for a worker. Who submits more waits, too, or gets a
+                `QueueFullError` with ``block=False``. None: no limit.
+            initializer: A function that every worker runs before its first task, replacements
+                included, as part of its start. If it raises, the worker could not be started.
+            initargs: Its arguments.
 
         Raises:
             ConfigurationError: An option can't be right.
+            SerializationError: The initializer, or an argument of it, can't be sent.
             WorkerStartError: A worker did not start; its stderr is part of the error.
             EnvironmentBuildError: pyzmq could not be provided for this Python.
             PoolClosedError: Another thread called `exit()` meanwhile.
         """
-        from wetlands.core.policy import PoolConfig
-        from wetlands.launching import make_plan
+        from wetlands.launching import make_config, make_plan
         from wetlands.runtime.pool import Pool
 
-        size = count(max_workers)
-        config = PoolConfig(
-            size=size,
-            startup_timeout=positive("startup_timeout", startup_timeout),
-            worker_timeout=positive("worker_timeout", worker_timeout),
+        config = make_config(
+            max_workers=max_workers,
+            worker_timeout=worker_timeout,
+            startup_timeout=startup_timeout,
+            max_tasks_per_worker=max_tasks_per_worker,
+            max_memory_per_worker=max_memory_per_worker,
+            idle_timeout=idle_timeout,
         )
+        room = None if max_queued is None else count("max_queued", max_queued)
         if trust not in ("full", "data"):
             raise ConfigurationError(f"trust must be 'full' or 'data', not {trust!r}")
         ceiling = byte_count("max_shared_memory", max_shared_memory)
         commands = activation.for_this_system(additional_activate_commands)
         with self._launching:
             if self._pool is None:
-                plan = make_plan(self._prefix, self._registry, size, worker_env, commands)
+                plan = make_plan(self._prefix, self._registry, config.size, worker_env, commands)
                 plan = replace(plan, max_shared_memory=ceiling, trust=trust)
-                self._launch(Pool(plan, config), size)
+                pool = Pool(plan, config, room)
+                self._initialize(pool, initializer, initargs)
+                self._launch(pool, config.size)
+
+    def resize(self, max_workers: int) -> None:
+        """Have more workers, or fewer, from now on; does not wait for them.
+
+        No task is lost: a worker that is one too many ends when its task has. Those with the
+        highest numbers go; new ones get what ``worker_env`` returns for their numbers.
+
+        Raises:
+            ConfigurationError: It is no number of workers, or more than can share memory.
+            NotLaunchedError, PoolClosedError, PoolBrokenError: There are no workers.
+        """
+        size = count("max_workers", max_workers)
+        self._open_pool().resize(size)
+        self._max_workers = size
+
+    def restart(self) -> None:
+        """Replace every worker by a new one, when its task has ended; does not wait for that.
+
+        No task is lost. Values that a `ResultProxy` stands for are, with their workers. After
+        workers kept dying, and the pool broke, this begins anew.
+
+        Raises:
+            NotLaunchedError, PoolClosedError: There are no workers.
+        """
+        self._living_pool().restart()
+
+    def drain(self, timeout: float | None = None) -> None:
+        """Wait until every task that was started before has ended, those queued included.
+
+        Args:
+            timeout: Seconds to wait at most. None: no limit.
+
+        Raises:
+            TimeoutError: They have not; nothing is canceled by that.
+            NotLaunchedError, PoolClosedError: There are no workers.
+        """
+        self._living_pool().drain(seconds("timeout", timeout))
 
     def exit(self, grace: float = EXIT_GRACE) -> None:
         """End the workers; return when none is left, in bounded time. Never fails a second time.
@@ -208,6 +268,7 @@ class Environment:
         timeout: float | None = None,
         result: str = "value",
         retries: int | RetryPolicy = 0,
+        block: bool = True,
     ) -> Task[Any]:
         """Call a function in a worker; return the task at once.
 
@@ -225,11 +286,13 @@ class Environment:
                 `ResultProxy`, which can be passed to other tasks.
             retries: How often to run it again when it fails, by an exception or by the loss of its
                 worker, or a `RetryPolicy`. With 0, what has begun never runs twice.
+            block: Whether to wait while as many tasks are queued as `launch` allows.
 
         Raises:
             NotLaunchedError, PoolClosedError, PoolBrokenError: There are no workers.
             ConfigurationError: The target or an option can't be right.
             SerializationError: An argument or the callable can't be sent; it is named.
+            QueueFullError: There is no room in the queue, and ``block`` is false.
         """
         pool = self._open_pool()
         limit = math.inf if timeout is None else positive("timeout", timeout)
@@ -238,7 +301,7 @@ class Environment:
         found, frames, proxies = self._prepare(pool, target, function, args, kwargs)
         if keep:
             found = found.keeping()
-        return self._submit(pool, found, frames, limit, start, proxies, retry)
+        return self._submit(pool, found, frames, limit, start, proxies, retry, block)
 
     def submit_script(
         self,
@@ -249,6 +312,7 @@ class Environment:
         start: bool = True,
         timeout: float | None = None,
         retries: int | RetryPolicy = 0,
+        block: bool = True,
     ) -> Task[None]:
         """Run a Python file as a program in a worker; return the task at once.
 
@@ -259,15 +323,17 @@ class Environment:
             start: Whether to queue the task now.
             timeout: As for `submit`.
             retries: As for `submit`.
+            block: As for `submit`.
 
         Raises:
             NotLaunchedError, PoolClosedError, PoolBrokenError: There are no workers.
+            QueueFullError: As for `submit`.
             ConfigurationError: There is no such file, or an option can't be right.
         """
         pool = self._open_pool()
         limit = positive("timeout", timeout)
         found = find_script(path, args, run_name)
-        return self._submit(pool, found, (), limit, start, (), policy(retries))
+        return self._submit(pool, found, (), limit, start, (), policy(retries), block)
 
     def map(
         self,
@@ -512,13 +578,31 @@ class Environment:
     def _exited_meanwhile(self) -> PoolClosedError:
         return PoolClosedError(f"Environment {self.name!r} was exited while it was launched.")
 
+    def _initialize(
+        self, pool: Pool, initializer: Callable[..., Any] | None, initargs: Sequence[Any]
+    ) -> None:
+        from wetlands.launching import initializer_call
+
+        try:
+            if initializer is not None:
+                place, version = self._place(), self.interpreter.version
+                call = initializer_call(pool.codec, initializer, initargs, place, version)
+                pool.initialize_with(call)
+        except BaseException:
+            pool.close(0.0)
+            raise
+
     def _open_pool(self) -> Pool:
+        pool = self._living_pool()
+        pool.check_open()
+        return pool
+
+    def _living_pool(self) -> Pool:
         pool = self._pool
         if pool is None:
             if self._was_launched:
                 raise PoolClosedError(f"Environment {self.name!r} was exited: launch() it again.")
             raise NotLaunchedError(f"Environment {self.name!r} has no workers: launch() it first.")
-        pool.check_open()
         return pool
 
     def _prepare(
@@ -559,9 +643,18 @@ class Environment:
         start: bool,
         proxies: Sequence[ResultProxy] = (),
         retry: RetryPolicy | None = None,
+        block: bool = True,
     ) -> Task[Any]:
         frames = (*target.frames, *arguments)
-        return pool.submit(frames, timeout, target.label, start=start, proxies=proxies, retry=retry)
+        return pool.submit(
+            frames,
+            timeout,
+            target.label,
+            start=start,
+            proxies=proxies,
+            retry=retry,
+            block=block,
+        )
 
     def _mapped(
         self,

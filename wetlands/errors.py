@@ -15,6 +15,7 @@
       PoolError                             the workers of one environment
         NotLaunchedError                    submit() before launch()
         PoolClosedError                     submit() after exit()
+        QueueFullError                      submit(block=False) while max_queued tasks are queued
         PoolBrokenError                     .failures: what the workers died of
         WorkerStartError                    .log_tail
       TaskError
@@ -22,6 +23,7 @@
         SerializationError                  .where: "arguments" or "result"
         ExecutionException                  how a FAILED task ended: .exception .traceback
           WorkerLostError                   .worker .returncode .signal .log_tail
+            OutOfMemoryError                it took more memory than it may, or than there is
             PoisonTaskError                 it has cost several workers, and gets no other one
           TaskTimeoutError(TimeoutError)    ran, or was silent, for too long
           ResultError                       the result can't be sent, or rebuilt in the host
@@ -130,6 +132,10 @@ class PoolClosedError(PoolError):
     """The environment's workers were ended by ``exit()``."""
 
 
+class QueueFullError(PoolError):
+    """As many tasks are queued as ``launch(max_queued=...)`` allows."""
+
+
 class PoolBrokenError(PoolError):
     """Workers kept dying without being asked to, and replacing them was given up.
 
@@ -236,6 +242,13 @@ class WorkerLostError(ExecutionException):
     returncode: int | None = None
     signal: str | None = None
     log_tail: str = ""
+
+
+class OutOfMemoryError(WorkerLostError):
+    """The worker took more than ``max_memory_per_worker``, or the kernel ended it for its memory.
+
+    A `MemoryError` that the function raised is an `ExecutionException` as any other.
+    """
 
 
 class PoisonTaskError(WorkerLostError):

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from wetlands import activation
+from wetlands.core.policy import PoolConfig
 from wetlands.environments.registry import Prefix, Registry
 from wetlands.errors import ConfigurationError
+from wetlands.options import count, limit, positive
 from wetlands.portable import told
 from wetlands.runtime.launcher import WorkerPlan, base_environ, same_minor
+from wetlands.target import encode_arguments, find_target
+from worker_entry.codec import Codec
 
 #: Returns environment variables for a worker's number.
 WorkerEnv = Callable[[int], Mapping[str, str]]
@@ -40,19 +44,68 @@ def make_plan(
     python = prefix.interpreter
     base = base_environ(prefix.path, python.executable)
     environ = activation.apply(activate, base, python.executable)
+
     # The user's code, and what may fail, before the lease, which somebody must give back.
-    per_worker = tuple({**environ, **_variables(worker_env, slot)} for slot in range(size))
+    def environ_of(slot: int) -> Mapping[str, str]:
+        return {**environ, **_variables(worker_env, slot)}
+
+    per_worker = tuple(environ_of(slot) for slot in range(size))
     sidecar = registry.sidecar(python)
     return WorkerPlan(
         environment=prefix.name,
         executable=python.executable,
         environ=per_worker,
+        environ_of=environ_of,
         sidecar=sidecar,
         pickle_protocol=min(pickle.HIGHEST_PROTOCOL, python.pickle_protocol),
         by_value=python.implementation == "CPython" and same_minor(python.version),
         lease=registry.lease(prefix.name) if prefix.managed else None,
         portable=tuple(told()),
     )
+
+
+def make_config(
+    *,
+    max_workers: int,
+    worker_timeout: float | None,
+    startup_timeout: float,
+    max_tasks_per_worker: int | None,
+    max_memory_per_worker: int | None,
+    idle_timeout: float | None,
+) -> PoolConfig:
+    """Return the limits of a pool, given as `Environment.launch()` takes them.
+
+    Raises:
+        ConfigurationError: One can't be right.
+    """
+    return PoolConfig(
+        size=count("max_workers", max_workers),
+        startup_timeout=positive("startup_timeout", startup_timeout),
+        worker_timeout=positive("worker_timeout", worker_timeout),
+        max_tasks=limit("max_tasks_per_worker", max_tasks_per_worker),
+        max_memory=limit("max_memory_per_worker", max_memory_per_worker),
+        idle_timeout=positive("idle_timeout", idle_timeout),
+    )
+
+
+def initializer_call(
+    codec: Codec,
+    initializer: Any,
+    initargs: Sequence[Any],
+    place: str,
+    version: tuple[int, int, int],
+) -> tuple[Any, ...]:
+    """Return the call that every worker makes before its first task.
+
+    Raises:
+        ConfigurationError: The initializer is no function.
+        SerializationError: It, or an argument, can't be sent.
+    """
+    if not callable(initializer):
+        kind = type(initializer).__name__
+        raise ConfigurationError(f"initializer must be a function, not an object of type {kind}")
+    found = find_target(initializer, None, codec, place, version)
+    return (*found.frames, *encode_arguments(codec, initargs, None, found.label))
 
 
 def _variables(worker_env: WorkerEnv | None, slot: int) -> dict[str, str]:

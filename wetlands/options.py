@@ -20,15 +20,24 @@ def seconds(name: str, value: float | None) -> float:
     return float(value)
 
 
-def count(value: int) -> int:
-    """Return a number of workers.
+def count(name: str, value: int) -> int:
+    """Return a number of things.
 
     Raises:
         ConfigurationError: It is no whole number from 1 on.
     """
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ConfigurationError(f"max_workers must be a whole number from 1 on, not {value!r}")
+        raise ConfigurationError(f"{name} must be a whole number from 1 on, not {value!r}")
     return value
+
+
+def limit(name: str, value: int | None) -> float:
+    """Return a number of things as a limit, infinite for None.
+
+    Raises:
+        ConfigurationError: It is no whole number from 1 on.
+    """
+    return math.inf if value is None else count(name, value)
 
 
 def positive(name: str, value: float | None) -> float:

@@ -45,7 +45,7 @@ import zmq
 from worker_entry import failure, kept, protocol
 from worker_entry.codec import Codec, CodecError, type_name
 from worker_entry.connection import TaskSocket, connect, give_up, receive, undisturbed
-from worker_entry.control import Control, tie_to_host
+from worker_entry.control import Control, go_first, tie_to_host
 from worker_entry.failure import clean
 from worker_entry.handle import RemoteTaskHandle
 from worker_entry.modules import Modules, TargetError, find_function, list_functions
@@ -321,6 +321,7 @@ def _map(path: str) -> mmap.mmap:
 def serve(config: dict[str, Any]) -> None:
     """Connect to the host, prove who we are, and work until told to stop."""
     tie_to_host(config["lifeline"])
+    go_first()
     context = zmq.Context()
     control = connect(context, config, config["control_identity"])
     hello = protocol.Hello(protocol.VERSION, config["token"], os.getpid())

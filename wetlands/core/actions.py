@@ -12,11 +12,11 @@ from wetlands.core.commands import (
     ResolveTask,
     RetryTask,
 )
-from wetlands.core.crew import Crew
 from wetlands.core.events import Outcome, WorkerId
 from wetlands.core.policy import PoolConfig
 from wetlands.core.retrying import LOSSES, Waiting
 from wetlands.core.slot import Slot, SlotState, Task
+from wetlands.core.staffing import Staff
 
 
 class PoolActions:
@@ -30,9 +30,10 @@ class PoolActions:
         self.closing = False
         self.closed = False
         self.broken = False
-        self._crew = Crew(config)
+        self._crew = Staff(config)
         self.slots = self._crew.slots
         self.story = self._crew.story
+        self._recycled_beyond = config.max_memory * config.memory_share
 
     # -- on its way to a worker -------------------------------------------------------------------
 
@@ -53,7 +54,7 @@ class PoolActions:
 
     def _bind(self, task: Task, worker: WorkerId) -> None:
         slot = self._crew.live(worker)
-        if slot is None or slot.state is SlotState.KILLING:
+        if slot is None or slot.state in (SlotState.KILLING, SlotState.STOPPING):
             self._resolve(task, Outcome.GONE)
             return
         task.bound = slot
@@ -61,9 +62,13 @@ class PoolActions:
         self._run_bound(slot)
 
     def _run_bound(self, slot: Slot) -> None:
-        """Give an idle worker what only it can run, before it takes what anybody can."""
-        if slot.bound and slot.state is SlotState.IDLE:
+        """Give an idle worker what only it can run, before it takes what anybody can, or goes."""
+        if slot.state is not SlotState.IDLE:
+            return
+        if slot.bound:
             self._dispatch(slot, slot.bound.popitem(last=False)[1])
+        else:
+            self._crew.stop_if_due(slot)
 
     def _lose_bound(self, slot: Slot, detail: object) -> None:
         while slot.bound:

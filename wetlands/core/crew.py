@@ -13,6 +13,10 @@ from wetlands.core.slot import LEGAL, Slot, SlotState, Transition
 
 # Without the constructor of the named tuple, which is written in Python.
 _transition = tuple.__new__
+#: States in which a slot has no process.
+EMPTY = frozenset({SlotState.VACANT, SlotState.RETIRED, SlotState.DORMANT})
+#: States that are counted when a slot gets into them or out of them.
+COUNTED = frozenset({SlotState.STARTING, SlotState.RETIRED, SlotState.DORMANT})
 
 
 class Crew:
@@ -25,7 +29,11 @@ class Crew:
         # of a plain dict is searched for past everything that was deleted there.)
         self.idle: OrderedDict[int, Slot] = OrderedDict()
         self.busy = 0  #: how many slots are
+        self.starting = 0
         self.retired = 0
+        self.wanted = config.size
+        self.spent = 0  #: how many of those are wanted, and were given up
+        self.asleep: OrderedDict[int, Slot] = OrderedDict()  #: wanted, and dormant
         self.deadlines = Deadlines(config.size)
         self.story: deque[Transition] = deque(maxlen=256)
         self.now = 0.0
@@ -43,7 +51,7 @@ class Crew:
     def live(self, worker: WorkerId) -> Slot | None:
         """Return the slot if ``worker`` is its current incarnation and its process exists."""
         slot = self.slots[worker.slot]
-        if slot.worker != worker or slot.state in (SlotState.VACANT, SlotState.RETIRED):
+        if slot.worker != worker or slot.state in EMPTY:
             return None
         return slot
 
@@ -59,17 +67,38 @@ class Crew:
     def spawn(self, slot: Slot) -> None:
         """Start the next incarnation."""
         slot.worker = WorkerId(slot.worker.slot, slot.worker.incarnation + 1)
-        slot.kills = 0
-        slot.blameless = False
-        slot.ready_at = math.inf
+        slot.renew()
         self.move(slot, SlotState.STARTING, self.config.startup_timeout, "spawn")
         self.commands.append(SpawnWorker(slot.worker))
 
-    def stop(self, slot: Slot) -> None:
+    def rest(self, slot: Slot, why: str) -> None:
+        """Have a worker idle that is ready, or done with its task."""
+        self.move(slot, SlotState.IDLE, self._patience(slot), why)
+
+    def stop(self, slot: Slot, why: str) -> None:
         """Ask an idle worker to exit."""
         slot.blameless = True
-        self.move(slot, SlotState.STOPPING, self.config.stop_grace, "closing")
+        self.move(slot, SlotState.STOPPING, self.config.stop_grace, why)
         self.commands.append(StopWorker(slot.worker))
+
+    def stop_if_due(self, slot: Slot) -> bool:
+        """Ask an idle worker to exit if it is to make way, now that it can; say whether."""
+        if not slot.wanted:
+            self.stop(slot, "the pool is smaller")
+        elif slot.leaving:
+            self.stop(slot, "restart")
+        elif slot.worn and not slot.pinned:
+            self.stop(slot, "worn")
+        else:
+            return False
+        return True
+
+    def pin(self, slot: Slot, pinned: bool) -> None:
+        """Note whether a worker keeps values; one that does is not let go for lack of work."""
+        slot.pinned = pinned
+        if slot.state is SlotState.IDLE and not self.stop_if_due(slot):
+            slot.state_due = self.now + self._patience(slot)
+            self.arm(slot)
 
     def kill(self, slot: Slot, reason: str) -> None:
         """Kill the worker, for the first time or once more."""
@@ -89,6 +118,8 @@ class Crew:
         slot.failures += not slot.blameless
         if not replace:
             self.retire(slot, "closing")
+        elif not slot.wanted or slot.resting:
+            self.move(slot, SlotState.DORMANT, math.inf, "exit")
         elif slot.failures > self.config.restart_limit:
             self.retire(slot, "restart budget spent")
         else:
@@ -98,9 +129,8 @@ class Crew:
                 self.spawn(slot)
 
     def retire(self, slot: Slot, why: str) -> None:
-        """End the slot for good."""
+        """Give the slot up."""
         self.move(slot, SlotState.RETIRED, math.inf, why)
-        self.retired += 1
 
     def move(self, slot: Slot, state: SlotState, due_in: float, why: str) -> None:
         """Change the state of a slot, and when that state has lasted too long."""
@@ -112,6 +142,8 @@ class Crew:
         elif state is SlotState.IDLE:
             self.idle[slot.worker.slot] = slot
         self.busy += (state is SlotState.BUSY) - (slot.state is SlotState.BUSY)
+        if state in COUNTED or slot.state in COUNTED:
+            self._count(slot, state)
         slot.state = state
         slot.state_due = self.now + due_in
         self.arm(slot)
@@ -121,6 +153,19 @@ class Crew:
         due = slot.due
         if due < math.inf:
             self.deadlines.arm(slot.worker.slot, due)
+
+    def _count(self, slot: Slot, state: SlotState) -> None:
+        self.starting += (state is SlotState.STARTING) - (slot.state is SlotState.STARTING)
+        retired = (state is SlotState.RETIRED) - (slot.state is SlotState.RETIRED)
+        self.retired += retired
+        self.spent += retired * slot.wanted
+        if state is SlotState.DORMANT and slot.wanted:
+            self.asleep[slot.worker.slot] = slot
+        elif slot.state is SlotState.DORMANT:
+            self.asleep.pop(slot.worker.slot, None)
+
+    def _patience(self, slot: Slot) -> float:
+        return math.inf if slot.pinned else self.config.idle_timeout
 
     def _judge(self, slot: Slot) -> None:
         """Forget old failures if the worker lived long; the time that it took to die is no life."""

@@ -24,6 +24,10 @@ class Deadlines:
     def __len__(self) -> int:
         return len(self._heap)
 
+    def grow(self, slots: int) -> None:
+        """Have room for more slots."""
+        self._armed += [math.inf] * (slots - len(self._armed))
+
     def arm(self, index: int, due: float) -> None:
         """Make sure that the slot is looked at no later than ``due``."""
         if due >= self._armed[index]:

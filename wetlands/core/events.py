@@ -30,6 +30,7 @@ class Outcome(enum.Enum):
     CANCELED = "canceled"  #: the worker acknowledged, or the task never ran, or was forced
     LOST = "lost"  #: the worker exited unasked while it ran the task
     TIMED_OUT = "timed out"  #: the task ran longer than its own limit
+    OUT_OF_MEMORY = "out of memory"  #: its worker took more than it may
     SILENT = "silent"  #: the task gave no sign of life for longer than the pool's limit
     CLOSED = "closed"  #: the pool was closed before the task ended
     BROKEN = "broken"  #: the pool gave up replacing its workers
@@ -110,6 +111,34 @@ class WorkerFaulted:
 
 
 @dataclass(frozen=True, slots=True)
+class WorkerMeasured:
+    """The worker takes ``memory`` bytes at this moment."""
+
+    worker: WorkerId
+    memory: float
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerPinned:
+    """The worker keeps values that somebody has use for, or does not any more."""
+
+    worker: WorkerId
+    pinned: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ResizeRequested:
+    """The pool shall have ``size`` workers: the slots from there on end when they are idle."""
+
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class RestartRequested:
+    """Replace every worker when it is idle next, and begin again in slots that were given up."""
+
+
+@dataclass(frozen=True, slots=True)
 class RetryJudged:
     """The answer to `JudgeFailure`: whether the task is worth another try."""
 
@@ -138,6 +167,10 @@ Event = (
     | TaskEnded
     | WorkerExited
     | WorkerFaulted
+    | WorkerMeasured
+    | WorkerPinned
+    | ResizeRequested
+    | RestartRequested
     | RetryJudged
     | ClockAdvanced
     | CloseRequested

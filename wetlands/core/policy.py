@@ -51,6 +51,14 @@ class PoolConfig:
     #: Silence of a running task that is taken for a hang; infinite unless the user says so,
     #: because honest work in C code can be silent for hours.
     worker_timeout: float = math.inf
+    #: Tasks after which a worker is replaced.
+    max_tasks: float = math.inf
+    #: Bytes that a worker may take while a task runs; and the part of that beyond which it is
+    #: replaced after its task, before the next one has to pay for what this one has left.
+    max_memory: float = math.inf
+    memory_share: float = 0.8
+    #: Seconds without work after which a worker is let go, until there is work again.
+    idle_timeout: float = math.inf
     #: From the interrupt of a task that ran out of time to the kill of its worker.
     interrupt_grace: float = 1.0
     #: From the request to exit to the kill, for an idle worker.

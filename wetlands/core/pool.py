@@ -17,7 +17,9 @@ A slot's life::
       |                        v                 v v       v
       +------- exit ------- KILLING <-grace- STOPPING   KILLING
       |
-      +-- restart budget spent, or closing --> RETIRED (final)
+      +-- no work for long, or the pool is smaller --> DORMANT --work, or larger--> STARTING
+      |
+      +-- restart budget spent, or closing --> RETIRED --restart--> STARTING
 
 A task is resolved when its fate is decided, which for a forced end is the moment of the kill and
 not that of the exit: a process that can't die must not keep a caller waiting. A task that ran out
@@ -35,7 +37,6 @@ import math
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-from wetlands.core.actions import PoolActions
 from wetlands.core.commands import AnnounceBroken, AnnounceClosed, Command
 from wetlands.core.events import (
     CancelRequested,
@@ -43,6 +44,8 @@ from wetlands.core.events import (
     CloseRequested,
     Event,
     Outcome,
+    ResizeRequested,
+    RestartRequested,
     RetryJudged,
     TaskEnded,
     TaskProgressed,
@@ -50,16 +53,19 @@ from wetlands.core.events import (
     WorkerExited,
     WorkerFaulted,
     WorkerId,
+    WorkerMeasured,
+    WorkerPinned,
     WorkerReady,
 )
 from wetlands.core.policy import PoolConfig
 from wetlands.core.retrying import Retrying
 from wetlands.core.slot import Slot, SlotState, Task, Transition
+from wetlands.core.worker_events import WorkerEvents
 
 __all__ = ["PoolConfig", "PoolCore", "SlotState", "Transition", "WorkerId"]
 
 
-class PoolCore(PoolActions):
+class PoolCore(WorkerEvents):
     """The state of one pool. Not thread-safe: one driver owns it."""
 
     # -- the whole interface ----------------------------------------------------------------------
@@ -91,7 +97,7 @@ class PoolCore(PoolActions):
 
     def saturated(self) -> bool:
         """Whether a task that is submitted now would wait for another one to end."""
-        return self._crew.busy > 0 and not self._crew.idle
+        return self._crew.busy > 0 and not self._crew.idle and not self._crew.asleep
 
     def count(self, *states: SlotState) -> int:
         """Return how many slots are in one of ``states``."""
@@ -125,13 +131,6 @@ class PoolCore(PoolActions):
         else:
             self._interrupt(task.slot, task, event.force_after, Outcome.CANCELED)
 
-    def _on_worker_ready(self, event: WorkerReady) -> None:
-        slot = self._crew.live(event.worker)
-        if slot and slot.state is SlotState.STARTING:
-            slot.ready_at = self._crew.now
-            self._crew.move(slot, SlotState.IDLE, math.inf, "hello")
-            self._run_bound(slot)
-
     def _on_task_progressed(self, event: TaskProgressed) -> None:
         slot = self._crew.busy_with(event)
         if slot:
@@ -144,7 +143,10 @@ class PoolCore(PoolActions):
         task, slot.task = slot.task, None
         assert task is not None
         slot.failures = 0
-        self._crew.move(slot, SlotState.IDLE, math.inf, event.outcome._value_)
+        slot.runs += 1
+        if slot.runs >= self.config.max_tasks or slot.memory > self._recycled_beyond:
+            slot.worn = True
+        self._crew.rest(slot, event.outcome._value_)
         if task.retrying is None or event.outcome is Outcome.COMPLETED:
             self._resolve(task, event.outcome, slot, event.detail)
         elif task.interrupted is Outcome.TIMED_OUT:
@@ -152,19 +154,6 @@ class PoolCore(PoolActions):
         else:
             self._conclude(task, event.outcome, slot, event.detail)
         self._run_bound(slot)
-
-    def _on_worker_exited(self, event: WorkerExited) -> None:
-        slot = self._crew.live(event.worker)
-        if slot is None:
-            return
-        task, slot.task = slot.task, None
-        if task and event.started != (task.id, task.attempt):
-            self._redeliver(slot, task, event.detail)
-        elif task:
-            slot.blameless = True
-            self._conclude(task, Outcome.LOST, slot, event.detail)
-        self._lose_bound(slot, event.detail)
-        self._crew.vacate(slot, replace=not self.closing)
 
     def _on_retry_judged(self, event: RetryJudged) -> None:
         task = self.tasks.get(event.task)
@@ -179,11 +168,6 @@ class PoolCore(PoolActions):
             self.waiting.remove(task.id)
             self._end(task, *retrying.verdict)
 
-    def _on_worker_faulted(self, event: WorkerFaulted) -> None:
-        slot = self._crew.live(event.worker)
-        if slot and slot.state is not SlotState.KILLING:
-            self._kill(slot, Outcome.LOST, event.reason)
-
     def _on_clock_advanced(self, event: ClockAdvanced) -> None:
         pass  # _expire and _settle run after every event
 
@@ -193,7 +177,7 @@ class PoolCore(PoolActions):
         for slot in self.slots:
             if slot.state is SlotState.STARTING:
                 self._kill(slot, Outcome.CLOSED, "the pool is closing")
-            elif slot.state is SlotState.VACANT:
+            elif slot.state in (SlotState.VACANT, SlotState.DORMANT):
                 self._crew.retire(slot, "closing")
             elif slot.task:
                 self._interrupt(slot, slot.task, event.grace, Outcome.CLOSED)
@@ -211,6 +195,10 @@ class PoolCore(PoolActions):
 
     def _vacancy_over(self, slot: Slot) -> None:
         self._crew.spawn(slot)
+
+    def _idle_expired(self, slot: Slot) -> None:
+        slot.resting = True
+        self._crew.stop(slot, "nothing to do")
 
     def _start_expired(self, slot: Slot) -> None:
         reason = f"it did not say hello within {self.config.startup_timeout:g} s"
@@ -249,35 +237,40 @@ class PoolCore(PoolActions):
         while idle and self.ready:
             self._dispatch(idle[next(reversed(idle))], self.ready.popitem(last=False)[1])
         while idle and self.closing:
-            self._crew.stop(idle[next(reversed(idle))])
-        if self._crew.retired == len(self.slots):
-            self._finish()
-
-    def _finish(self) -> None:
-        if not self.closing and not self.broken:
+            self._crew.stop(idle[next(reversed(idle))], "closing")
+        if self.ready and self._crew.asleep:
+            self._crew.wake(len(self.ready))
+        if self.closing:
+            if self._crew.retired == len(self.slots) and not self.closed:
+                self.closed = True
+                self._crew.commands.append(AnnounceClosed())
+        elif self._crew.spent == self._crew.wanted and not self.broken:
             self.broken = True
             self._crew.commands.append(AnnounceBroken())
             self._empty_queue(Outcome.BROKEN)
-        if self.closing and not self.closed:
-            self.closed = True
-            self._crew.commands.append(AnnounceClosed())
-        self._crew.deadlines.clear()
+        if self._crew.retired == len(self.slots):
+            self._crew.deadlines.clear()
 
     _HANDLERS: ClassVar[dict[type, Callable[[PoolCore, Any], None]]] = {
         TaskSubmitted: _on_task_submitted,
         CancelRequested: _on_cancel_requested,
-        WorkerReady: _on_worker_ready,
+        WorkerReady: WorkerEvents._on_worker_ready,
         TaskProgressed: _on_task_progressed,
         TaskEnded: _on_task_ended,
-        WorkerExited: _on_worker_exited,
+        WorkerExited: WorkerEvents._on_worker_exited,
         RetryJudged: _on_retry_judged,
-        WorkerFaulted: _on_worker_faulted,
+        WorkerMeasured: WorkerEvents._on_worker_measured,
+        WorkerPinned: WorkerEvents._on_worker_pinned,
+        ResizeRequested: WorkerEvents._on_resize_requested,
+        RestartRequested: WorkerEvents._on_restart_requested,
+        WorkerFaulted: WorkerEvents._on_worker_faulted,
         ClockAdvanced: _on_clock_advanced,
         CloseRequested: _on_close_requested,
     }
     _EXPIRED: ClassVar[dict[SlotState, Callable[[PoolCore, Slot], None]]] = {
         SlotState.VACANT: _vacancy_over,
         SlotState.STARTING: _start_expired,
+        SlotState.IDLE: _idle_expired,
         SlotState.BUSY: _work_expired,
         SlotState.STOPPING: _stop_expired,
         SlotState.KILLING: _kill_expired,

@@ -14,7 +14,7 @@ from wetlands.core.policy import RetryPlan
 from wetlands.core.slot import Task
 
 #: Failures that took the worker with them.
-LOSSES = frozenset({Outcome.LOST, Outcome.SILENT})
+LOSSES = frozenset({Outcome.LOST, Outcome.SILENT, Outcome.OUT_OF_MEMORY})
 #: Failures that a worker lives on after, or could have.
 ERRORS = frozenset({Outcome.FAILED, Outcome.TIMED_OUT})
 

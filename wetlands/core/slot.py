@@ -22,21 +22,23 @@ class SlotState(Enum):
     BUSY = "busy"
     STOPPING = "stopping"  #: asked to exit
     KILLING = "killing"  #: killed, exit not seen yet
-    RETIRED = "retired"  #: final
+    RETIRED = "retired"  #: given up, or closed
+    DORMANT = "dormant"  #: no process, until there is work for one
 
     # States are looked up several times an event, and a hash written in Python takes its time.
     __hash__ = object.__hash__
 
 
-_V, _S, _I, _B, _P, _K, _R = SlotState
+_V, _S, _I, _B, _P, _K, _R, _D = SlotState
 LEGAL: dict[SlotState, frozenset[SlotState]] = {
-    _V: frozenset({_S, _R}),
-    _S: frozenset({_I, _K, _V, _R}),
-    _I: frozenset({_B, _P, _K, _V, _R}),
-    _B: frozenset({_I, _K, _V, _R}),
-    _P: frozenset({_K, _V, _R}),
-    _K: frozenset({_V, _R}),
-    _R: frozenset(),
+    _V: frozenset({_S, _R, _D}),
+    _S: frozenset({_I, _K, _V, _R, _D}),
+    _I: frozenset({_B, _P, _K, _V, _R, _D}),
+    _B: frozenset({_I, _K, _V, _R, _D}),
+    _P: frozenset({_K, _V, _R, _D}),
+    _K: frozenset({_V, _R, _D}),
+    _R: frozenset({_S, _D}),
+    _D: frozenset({_S, _R}),
 }
 
 
@@ -99,23 +101,42 @@ class Slot:
         "bound",
         "failures",
         "kills",
+        "leaving",
+        "memory",
+        "pinned",
         "ready_at",
+        "resting",
+        "runs",
         "state",
         "state_due",
         "task",
+        "wanted",
         "worker",
+        "worn",
     )
 
     def __init__(self, index: int) -> None:
         self.worker = WorkerId(index, 0)
         self.state = SlotState.VACANT
-        self.state_due = math.inf  #: end of boot, backoff, stop or kill; of silence while BUSY
+        #: End of boot, backoff, stop or kill; of silence while BUSY, of patience while IDLE.
+        self.state_due = math.inf
+        self.wanted = True  #: False once the pool was made smaller
         self.task: Task | None = None
         self.bound: OrderedDict[int, Task] = OrderedDict()  #: tasks that wait for this very worker
         self.failures = 0  #: deaths in a row that no task was to blame for
+        self.renew()
+
+    def renew(self) -> None:
+        """Forget what was known of the worker: another one follows."""
         self.ready_at = math.inf
         self.kills = 0
+        self.runs = 0  #: tasks that ended there
+        self.memory = 0.0  #: bytes, when it was last measured
         self.blameless = False  #: the worker's end is, or will be, no failure of the slot
+        self.pinned = False  #: it keeps values that somebody still has use for
+        self.worn = False  #: to be replaced, once nothing depends on it
+        self.leaving = False  #: to be replaced when it is idle next, whatever it keeps
+        self.resting = False  #: it was asked to exit because there was nothing to do
 
     @property
     def due(self) -> float:

@@ -13,8 +13,8 @@ import random
 import time
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from wetlands.core.commands import (
@@ -35,6 +35,8 @@ from wetlands.core.events import (
     ClockAdvanced,
     Event,
     Outcome,
+    ResizeRequested,
+    RestartRequested,
     RetryJudged,
     TaskEnded,
     TaskProgressed,
@@ -51,14 +53,17 @@ from wetlands.latch import Latch
 from wetlands.result_proxy import Keeper, ResultProxy
 from wetlands.retry import RetryPolicy
 from wetlands.runtime.ending import Endings
+from wetlands.runtime.gate import Gate
 from wetlands.runtime.host import Host
 from wetlands.runtime.launcher import WorkerPlan, start_worker
 from wetlands.runtime.link import WorkerLink
+from wetlands.runtime.memory import MemoryKills
 from wetlands.runtime.output import Emit
 from wetlands.runtime.process import Death, WorkerProcess
 from wetlands.runtime.retries import Retries
 from wetlands.runtime.segments import HostCarrier
 from wetlands.runtime.transport import PeerUnreachableError
+from wetlands.runtime.upkeep import Upkeep
 from wetlands.task import Task
 from wetlands.task_event import TaskStatus, TaskWorker
 from wetlands.task_state import TaskName
@@ -74,6 +79,8 @@ worker_logger = logging.getLogger("wetlands.worker")
 LAST_WORDS = 0.02
 #: Kept values that one message tells a worker to drop: its header has a limit.
 MAX_DROPPED = 10_000
+#: What an initializer is called on the wire, in place of a task and an attempt.
+INITIALIZER = (0, 1)
 
 
 @dataclass(slots=True)
@@ -86,6 +93,8 @@ class Entry:
     worker: WorkerId | None = None  #: the only one that can run it
     proxies: Sequence[ResultProxy] = ()  #: kept from being released
     retry: RetryPolicy | None = None  #: None for a task that runs once
+    block: bool = True  #: whether to wait for room in the queue
+    out_of_gate: bool = False  #: it counts as queued no more
 
     def submission(self) -> TaskSubmitted:
         """Return the event that queues it."""
@@ -100,6 +109,7 @@ class Driver:
 
     Attributes:
         core: The pool's state.
+        plan: What its workers are started with.
         entries: The tasks that were started and have not ended, by number.
         unstarted: Those submitted with ``start=False``, for as long as somebody has them.
         opened: Set when every worker is ready, or one could not start.
@@ -119,15 +129,18 @@ class Driver:
         self.start_error: WorkerStartError | None = None
         self.refusal: Callable[[], Exception] | None = None
         self._host = host
-        self._plan = plan
+        self.plan = plan
         self._carrier = codec.carrier
         self._keeper = keeper
         self._endings = Endings(plan.environment, config.worker_timeout, codec)
         self._retries = Retries(host.delivery, self._endings)
+        self._upkeep = Upkeep(config, self.handle, self._call_later)
+        self._memory_kills = MemoryKills()
         self._workers: dict[WorkerId, WorkerLink] = {}
         self._by_identity: dict[bytes, WorkerLink] = {}
         self._backlog: deque[Event] = deque()
         self._handling = False
+        self.gate: Gate | None = None  #: counts queued tasks where their number is limited
         self.saturated = False  #: whether tasks that come now wait for others, which will end
 
     # -- called by the pool and the loop ----------------------------------------------------------
@@ -162,7 +175,7 @@ class Driver:
         """See `LoopClient`."""
         story = [str(transition) for transition in self.core.story]
         self.refusal = lambda: InternalError(
-            f"The pool of environment {self._plan.environment!r} broke down: {error!r}. "
+            f"The pool of environment {self.plan.environment!r} broke down: {error!r}. "
             "This is a bug in wetlands, please report it.",
             story=story,
         )
@@ -187,7 +200,15 @@ class Driver:
         """Return the tasks that have not ended."""
         while True:
             try:
-                return [entry.task for entry in self.entries.values()] + list(self.unstarted)
+                return [entry.task for entry in self.all_entries()] + list(self.unstarted)
+            except RuntimeError:
+                continue  # another thread submitted at this very moment
+
+    def all_entries(self) -> list[Entry]:
+        """Return the tasks that were started and have not ended; for any thread."""
+        while True:
+            try:
+                return list(self.entries.values())
             except RuntimeError:
                 continue  # another thread submitted at this very moment
 
@@ -202,6 +223,18 @@ class Driver:
         if entry is not None:
             self.entries[task.number] = entry
             self.handle(entry.submission())
+
+    def resize(self, size: int, environ: tuple[Mapping[str, str], ...]) -> None:
+        """Have ``size`` workers; ``environ`` are the variables of those, and maybe of more."""
+        self.plan = replace(self.plan, environ=environ)
+        self.handle(ResizeRequested(size))
+
+    def restart(self) -> None:
+        """Replace all workers; a pool that was broken begins again."""
+        if not self.core.closing:
+            self.refusal = None
+            self._endings.failures.clear()
+        self.handle(RestartRequested())
 
     def cancel(self, task: Task[Any], force_after: float) -> None:
         """Cancel a task that is not running, ask a running one to stop."""
@@ -220,6 +253,7 @@ class Driver:
         """Have a worker forget what a task returned, as soon as it is idle."""
         link = self._workers.get(worker)
         if link is not None:
+            self._upkeep.drop(link)
             link.dropped.append(number)
             if len(link.dropped) == 1:  # those of the same pass go in one message
                 self._host.loop.at_end_of_pass(lambda: self._send_dropped(link))
@@ -274,8 +308,8 @@ class Driver:
             # The dot at its end keeps the tag of incarnation 1 apart from that of 10.
             pool, (slot, incarnation) = f"{self._host.reaper.tag}/{id(self):x}", worker.id
             tag = f"{pool}.{slot}.{incarnation}."
-            self._host.reaper.start(self._plan.executable)
-            process = start_worker(self._plan, worker.id.slot, tag, connection, emit)
+            self._host.reaper.start(self.plan.executable)
+            process = start_worker(self.plan, worker.id.slot, tag, connection, emit)
             self._host.reaper.add(process.pid)
         except Exception as error:
             death = Death(None, str(error))
@@ -301,6 +335,8 @@ class Driver:
         assert worker.process is not None
         worker.process.output.mark(entry.task._name)
         worker.busy_with = (command.task, command.attempt)
+        if self._upkeep.limited:
+            self._upkeep.watch(self._workers.values)
         worker.payload = entry.payload
         run = protocol.Run(command.task, command.attempt, entry.payload)
         try:
@@ -308,6 +344,8 @@ class Driver:
         except PeerUnreachableError:
             # Most likely it is dead, which its exit will tell in words.
             self._host.loop.call_later(self, 1.0, lambda: self._unreachable(worker, command))
+        if self.gate is not None and not entry.out_of_gate:
+            self._leave_gate(entry)
         # While the worker gets to work; its answer can't overtake this, being read here, too.
         entry.task._start(worker.public)
 
@@ -322,6 +360,7 @@ class Driver:
             self._host.transport.send(worker.control_identity, message)
 
     def _stop(self, command: StopWorker) -> None:
+        self._workers[command.worker].asked = True
         with contextlib.suppress(PeerUnreachableError):  # it is dying already
             self._host.transport.send(self._workers[command.worker].task_identity, protocol.Stop())
 
@@ -335,6 +374,8 @@ class Driver:
     def _resolve(self, command: ResolveTask) -> None:
         entry = self.entries.pop(command.task, None)
         if entry is not None:
+            if self.gate is not None and not entry.out_of_gate:
+                self._leave_gate(entry)
             entry.payload = ()  # before anybody hears of the end, and submits what needs its space
             self._host.loop.at_end_of_pass(
                 lambda: entry.task._finish(*self._endings.of(command, entry.task, entry.timeout))
@@ -382,6 +423,22 @@ class Driver:
             self.handle(WorkerFaulted(worker.id, f"it was rejected: {answer.reason}"))
 
     def _on_ready(self, worker: WorkerLink, message: protocol.Ready) -> None:
+        if self.plan.initializer and not worker.initializing:
+            worker.initializing = True
+            run = protocol.Run(*INITIALIZER, self.plan.initializer)
+            with contextlib.suppress(PeerUnreachableError):  # its exit will tell why
+                self._host.transport.send(worker.task_identity, run)
+        elif not worker.initializing:
+            self._take_on(worker)
+
+    def _on_initialized(self, worker: WorkerLink, outcome: Outcome, detail: object) -> None:
+        worker.initializing = False
+        if outcome is Outcome.COMPLETED:
+            self._take_on(worker)
+        else:
+            self.handle(WorkerFaulted(worker.id, self._endings.initializer_text(detail)))
+
+    def _take_on(self, worker: WorkerLink) -> None:
         worker.ready = True
         self.handle(WorkerReady(worker.id))
         if self.core.count(SlotState.STARTING, SlotState.VACANT) == 0:
@@ -417,6 +474,7 @@ class Driver:
 
     def _on_kept(self, worker: WorkerLink, message: protocol.Kept) -> None:
         proxy = ResultProxy(self._keeper, worker.id, message.task, message.type)
+        self._upkeep.keep(worker)
         self._end(worker, message.task, message.attempt, Outcome.COMPLETED, proxy)
 
     def _on_failure(self, worker: WorkerLink, message: protocol.Failure) -> None:
@@ -428,9 +486,14 @@ class Driver:
     def _end(
         self, worker: WorkerLink, task: int, attempt: int, outcome: Outcome, detail: object
     ) -> None:
+        if worker.initializing and (task, attempt) == INITIALIZER:
+            self._on_initialized(worker, outcome, detail)
+            return
         if worker.busy_with == (task, attempt):
             worker.busy_with = None
             worker.payload = ()
+            if self._upkeep.limited:
+                self._upkeep.measure(worker)
             if worker.dropped:  # now: soon it may be busy again, for as long as tasks wait
                 self._send_dropped(worker)
         self.handle(TaskEnded(worker.id, task, attempt, outcome, detail))
@@ -456,7 +519,8 @@ class Driver:
             self._host.processes.discard(worker.process)
             pid = worker.process.pid
             self._host.launcher.post(lambda: self._host.reaper.discard(pid))
-        death = Death(returncode, worker.kill_reason, tail)
+        lack = returncode == -9 and self._memory_kills.happened()
+        death = Death(returncode, worker.kill_reason, tail, lack and not worker.kill_reason)
         delay = LAST_WORDS if worker.busy_with else 0.0
         self._host.loop.call_later(self, delay, lambda: self._on_exit(worker, death))
 
@@ -469,12 +533,12 @@ class Driver:
         self._workers.pop(worker.id, None)
         if isinstance(self._carrier, HostCarrier):
             self._host.launcher.post(self._carrier.forget_worker(*worker.id))
-        if not self.core.closing:
+        if not self.core.closing and not (worker.asked and not death.reason):
             self._endings.failures[slot] = (
                 f"worker {slot} {death.describe()}\n{death.log_tail}".rstrip()
             )
             text = "Worker %d of environment %r %s"
-            self._log(logging.WARNING, slot, text, slot, self._plan.environment, death.describe())
+            self._log(logging.WARNING, slot, text, slot, self.plan.environment, death.describe())
         if not worker.ready and not self.opened.is_set():
             self._fail_start(slot, death)
         if worker.busy_with and started != worker.busy_with:
@@ -486,13 +550,21 @@ class Driver:
     def _fail_start(self, slot: int, death: Death) -> None:
         tail = f" The end of its stderr:\n{death.log_tail}" if death.log_tail else ""
         self.start_error = WorkerStartError(
-            f"Worker {slot} of environment {self._plan.environment!r} {death.describe()} before "
-            f"it was ready (interpreter: {self._plan.executable}).{tail}",
+            f"Worker {slot} of environment {self.plan.environment!r} ended before it was ready "
+            f"(interpreter: {self.plan.executable}): it {death.describe()}.{tail}",
             log_tail=death.log_tail,
         )
         self.opened.set()
 
     # -- helpers ----------------------------------------------------------------------------------
+
+    def _leave_gate(self, entry: Entry) -> None:
+        assert self.gate is not None
+        entry.out_of_gate = True
+        self.gate.leave()
+
+    def _call_later(self, delay: float, call: Callable[[], None]) -> None:
+        self._host.loop.call_later(self, delay, call)
 
     def _emitter(self, slot: int) -> Emit:
         def emit(level: int, line: str, stream: str, task: TaskName | None) -> None:
@@ -507,7 +579,7 @@ class Driver:
         self._host.delivery.call(lambda: logger.log(level, text, *args, extra=extra))
 
     def _extra(self, slot: int | None, task_id: str | None) -> dict[str, Any]:
-        return {"environment": self._plan.environment, "worker": slot, "task": task_id}
+        return {"environment": self.plan.environment, "worker": slot, "task": task_id}
 
     _EXECUTORS: ClassVar[dict[type, Callable[[Driver, Any], None]]] = {
         SpawnWorker: _spawn,

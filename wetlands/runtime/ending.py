@@ -9,6 +9,7 @@ from wetlands.core.commands import JudgeFailure, ResolveTask, RetryTask
 from wetlands.core.events import Outcome, WorkerId
 from wetlands.errors import (
     ExecutionException,
+    OutOfMemoryError,
     PoisonTaskError,
     ResultError,
     TaskAbandonedError,
@@ -96,6 +97,13 @@ class Endings:
             f"any more. exit() and launch() start anew. What they died of last:\n{last}"
         )
 
+    def initializer_text(self, detail: object) -> str:
+        """Return why a worker whose initializer went wrong is of no use."""
+        if not isinstance(detail, dict):
+            return "its initializer did not come to its end"
+        lines = "\n".join(str(line) for line in detail.get("traceback") or ())
+        return f"its initializer failed: {detail.get('error', 'unknown error')}\n{lines}".rstrip()
+
     def _error(self, command: Ended, task_id: str, limit: float) -> ExecutionException:
         worker, detail = command.worker, command.detail
         if command.outcome is Outcome.FAILED and isinstance(detail, dict):
@@ -106,8 +114,11 @@ class Endings:
             return self._silent(task_id, worker)
         if command.outcome is Outcome.GONE:
             return self._gone(task_id, command.detail)
-        if command.outcome is Outcome.LOST:
-            return self._lost(_death(detail), task_id, worker)
+        if command.outcome in (Outcome.LOST, Outcome.OUT_OF_MEMORY):
+            death = _death(detail)
+            if command.outcome is Outcome.OUT_OF_MEMORY or death.out_of_memory:
+                return self._lost(death, task_id, worker, OutOfMemoryError)
+            return self._lost(death, task_id, worker)
         if command.outcome is Outcome.POISONED:
             return self._poisoned(_death(detail), task_id, worker)
         return self.abandoned(command.outcome, task_id, worker)
@@ -135,10 +146,16 @@ class Endings:
             **self._where(task_id, worker),
         )
 
-    def _lost(self, death: Death, task_id: str, worker: WorkerId | None) -> WorkerLostError:
+    def _lost(
+        self,
+        death: Death,
+        task_id: str,
+        worker: WorkerId | None,
+        kind: type[WorkerLostError] = WorkerLostError,
+    ) -> WorkerLostError:
         """Return the error of a task whose worker died."""
         tail = f"\nThe end of its stderr:\n{death.log_tail}" if death.log_tail else ""
-        return WorkerLostError(
+        return kind(
             f"Worker {_slot(worker)} of environment {self._environment!r} {death.describe()} "
             f"while it ran task {task_id}. The worker is being replaced; submit the task again "
             f"if that makes sense.{tail}",

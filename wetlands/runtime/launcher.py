@@ -47,6 +47,7 @@ class WorkerPlan:
         environment: The environment's name, for messages.
         executable: The interpreter.
         environ: For every slot, the whole environment of its worker.
+        environ_of: Gives that of a further slot; runs code of the user.
         sidecar: The folder with a pyzmq for this interpreter; None if it has its own.
         pickle_protocol: The highest that both sides know.
         by_value: Whether code objects may cross: host and worker are of the same minor version.
@@ -54,6 +55,7 @@ class WorkerPlan:
             holds as long as one of them lives, their host gone or not.
         max_shared_memory: Bytes that segments may take in memory; None: half of what is free.
         trust: "full", or "data" where nothing but data may come from the workers.
+        initializer: What each worker runs before its first task, as a call; empty: nothing.
         portable: Types that users registered: names of the type, of what takes its values apart
             and of what rebuilds them.
     """
@@ -64,10 +66,12 @@ class WorkerPlan:
     sidecar: Path | None
     pickle_protocol: int
     by_value: bool
+    environ_of: Callable[[int], Mapping[str, str]] | None = None
     lease: Lease | None = None
     max_shared_memory: int | None = None
     trust: str = "full"
     portable: tuple[tuple[str, str, str], ...] = ()
+    initializer: tuple[Any, ...] = ()
 
     @property
     def inherit(self) -> tuple[int, ...]:

@@ -40,6 +40,9 @@ class WorkerLink:
     busy_with: tuple[int, int] | None = None  #: task and attempt
     payload: tuple[Any, ...] = ()  #: of that task, which may name segments, until it has answered
     dropped: list[int] = field(default_factory=list)  #: what it keeps, and need not any more
+    kept: int = 0  #: how many values it keeps
+    asked: bool = False  #: to exit
+    initializing: bool = False  #: it runs the initializer, and is not ready before
     records: Limiter = field(default_factory=Limiter, repr=False)  #: of `task.log()`
 
     @property

@@ -7,20 +7,23 @@ import logging
 import math
 import os
 import threading
+import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from wetlands.core.events import CloseRequested, WorkerId
 from wetlands.core.policy import PoolConfig
 from wetlands.core.pool import SlotState
-from wetlands.errors import PoolClosedError
+from wetlands.errors import ConfigurationError, PoolClosedError
 from wetlands.latch import Latch
 from wetlands.result_proxy import Passing, ResultProxy, home_of
 from wetlands.retry import RetryPolicy
 from wetlands.runtime import host as host_module
 from wetlands.runtime import sharing
 from wetlands.runtime.driver import Driver, Entry
+from wetlands.runtime.gate import Gate
 from wetlands.runtime.launcher import WorkerPlan
 from wetlands.runtime.segments import HostCarrier, can_seat
 from wetlands.target import FETCH
@@ -37,11 +40,12 @@ class Pool:
         codec: What encodes arguments for these workers.
     """
 
-    def __init__(self, plan: WorkerPlan, config: PoolConfig) -> None:
+    def __init__(self, plan: WorkerPlan, config: PoolConfig, max_queued: int | None = None) -> None:
         self._plan = plan
         self._config = config
         self._numbers = itertools.count(1)
         self._releasing = threading.Lock()
+        self._resizing = threading.Lock()
         self._host = host_module.acquire(self)
         self.codec = Codec(
             plan.pickle_protocol,
@@ -50,6 +54,14 @@ class Pool:
             data_only=plan.trust == "data",
         )
         self._driver = Driver(self._host, plan, config, self.codec, self)
+        self._gate: Gate | None = None
+        if max_queued is not None:
+            self._gate = Gate(max_queued, self._host.loop, self.check_open)
+            self._driver.gate = self._gate
+
+    def initialize_with(self, call: tuple[Any, ...]) -> None:
+        """Have every worker run a call before its first task; before `open`."""
+        self._driver.plan = replace(self._driver.plan, initializer=call)
 
     def open(self) -> None:
         """Start the workers, in parallel, and wait until each has said hello.
@@ -76,6 +88,7 @@ class Pool:
         start: bool,
         proxies: Sequence[ResultProxy] = (),
         retry: RetryPolicy | None = None,
+        block: bool = True,
     ) -> Task[Any]:
         """Return a task, queued or not.
 
@@ -86,14 +99,16 @@ class Pool:
             start: Whether to queue it.
             proxies: Those in the payload; they decide on the worker, and live as long as the task.
             retry: What to do when it fails; None: nothing.
+            block: Whether to wait when the queue is full.
 
         Raises:
             SerializationError: No worker has the values of all proxies.
             PoolClosedError, PoolBrokenError, ForkedError: It would never run.
+            QueueFullError: There is no room in the queue.
         """
         task: Task[Any] = Task(self, next(self._numbers), description)
         home = home_of(proxies, self) if proxies else None
-        task._order = Entry(task, payload, timeout, home, proxies, retry)
+        task._order = Entry(task, payload, timeout, home, proxies, retry, block)
         if start:
             return task.start()
         # Weakly: a task that nobody has any more, and nobody started, is forgotten.
@@ -127,12 +142,26 @@ class Pool:
         """Queue a task; called by the task."""
         self.check_open()
         driver, loop = self._driver, self._host.loop
-        loop.queue(driver, partial(driver.submit, task))
+        if self._gate is None:
+            loop.queue(driver, partial(driver.submit, task))
+        else:
+            self._enter_gate(self._gate, task)
         # Read after queueing: a pass that lowers it later looks at the queue once more.
         if not driver.saturated:
             loop.run_queued()
         if driver.closed.is_set():
             driver.abandon([task])  # it closed in between, and nobody reads the inbox
+
+    def _enter_gate(self, gate: Gate, task: Task[Any]) -> None:
+        entry = task._order
+
+        def submit() -> None:
+            if task._order is None:
+                gate.leave()  # it was canceled, or given to us before
+            self._driver.submit(task)
+
+        if entry is not None:
+            gate.enter(lambda: self._host.loop.queue(self._driver, submit), block=entry.block)
 
     def cancel_task(self, task: Task[Any], force_after: float) -> None:
         """Cancel a queued task before returning, ask a running one to stop; called by the task."""
@@ -182,6 +211,50 @@ class Pool:
         """See `Keeper`."""
         if os.getpid() == self._host.pid:
             self._host.loop.hand_over(self._driver, lambda: self._driver.drop(worker, number))
+
+    # -- more, fewer, other workers ---------------------------------------------------------------
+
+    def resize(self, size: int) -> None:
+        """Have ``size`` workers; those in the last slots end when they are idle.
+
+        Raises:
+            ConfigurationError: There is no room for so many in shared memory.
+        """
+        self.check_open()
+        if self.codec.carrier is not None and not can_seat(size):
+            raise ConfigurationError(f"{size} workers are too many to share memory with")
+        with self._resizing:
+            plan = self._driver.plan
+            environ = plan.environ
+            if plan.environ_of is not None:
+                environ += tuple(plan.environ_of(slot) for slot in range(len(environ), size))
+            self._host.loop.post(self._driver, lambda: self._driver.resize(size, environ))
+
+    def restart(self) -> None:
+        """Replace every worker when it is idle next.
+
+        Raises:
+            ForkedError: This is a forked child.
+        """
+        self.check_process()
+        self._host.loop.post(self._driver, self._driver.restart)
+
+    def drain(self, timeout: float) -> None:
+        """Wait until every task that was started before has ended.
+
+        Raises:
+            TimeoutError: They have not, after ``timeout`` seconds.
+        """
+        self.check_process()
+        end = time.monotonic() + timeout
+        seen = Latch()  # set when what was queued before has been read
+        self._host.loop.post(self._driver, seen.set)
+        while not seen.wait(0.5) and not self._driver.closed.is_set():
+            pass
+        for task in [entry.task for entry in self._driver.all_entries()]:
+            left = end - time.monotonic()
+            if not task._wait(None if left == math.inf else max(0.0, left)):
+                raise TimeoutError(f"not all tasks ended within {timeout:g} s")
 
     # -- waiting, delivery, the end ---------------------------------------------------------------
 
@@ -243,11 +316,7 @@ class Pool:
         return HostCarrier(folders, plan.max_shared_memory, self._payloads)
 
     def _payloads(self) -> list[tuple[Any, ...]]:
-        while True:
-            try:
-                return [entry.payload for entry in self._driver.entries.values()]
-            except RuntimeError:
-                continue  # another thread submitted at this very moment
+        return [entry.payload for entry in self._driver.all_entries()]
 
     def _end_workers(self, grace: float) -> None:
         driver, config = self._driver, self._config

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import psutil
 
 from wetlands.runtime import reap
+from wetlands.runtime.memory import own_memory
 from wetlands.runtime.output import WorkerOutput
 
 
@@ -22,11 +23,13 @@ class Death:
         returncode: The exit status, negative for a signal; None if it never started.
         reason: Why we killed it, or why it did not start; empty if it died by itself.
         log_tail: The last lines of its stderr.
+        out_of_memory: Whether the kernel ended it because memory ran out, as far as that is known.
     """
 
     returncode: int | None
     reason: str = ""
     log_tail: str = ""
+    out_of_memory: bool = False
 
     @property
     def signal(self) -> str | None:
@@ -44,6 +47,8 @@ class Death:
             return f"could not be started: {self.reason}"
         if self.reason:
             return f"was killed: {self.reason}"
+        if self.out_of_memory:
+            return "was ended by the kernel because memory ran out"
         if self.signal:
             return f"died of {self.signal}{_HINTS.get(self.signal, '')}"
         return f"exited with status {self.returncode}"
@@ -71,6 +76,10 @@ class WorkerProcess:
     def pid(self) -> int:
         """The process id, which is also that of its process group and session."""
         return self.popen.pid
+
+    def memory(self) -> int:
+        """Return the bytes that it has for itself."""
+        return own_memory(self.pid)
 
     def kill(self) -> None:
         """Kill the process and all that it started, as far as it can be found."""

@@ -504,3 +504,31 @@ def trip_once(runs, task=None):
 def fail_when_released(folder):
     hold(folder)
     raise RuntimeError("planned")
+
+
+# -- limits ----------------------------------------------------------------------------------------
+
+_hoard = []
+
+
+def hoard(megabytes, *, task=None):
+    """Take memory and keep it beyond the task."""
+    _hoard.append(b"x" * (megabytes * 2**20))
+    return os.getpid()
+
+
+def gobble(folder):
+    """Take more and more memory, and never give any back."""
+    open(os.path.join(folder, "gobble.started"), "w").close()
+    while True:
+        hoard(8)
+        time.sleep(0.005)
+
+
+def out_of_memory():
+    raise MemoryError("planned")
+
+
+def oom_score():
+    with open("/proc/self/oom_score_adj") as file:
+        return int(file.read())

@@ -43,6 +43,16 @@ class Process:
     limit_at: float = math.inf
     force_at: float = math.inf
     force_outcome: Outcome = Outcome.CANCELED
+    runs: int = 0
+    memory: float = 0.0
+    pinned: bool = False
+    worn: bool = False  #: to make way unless it is pinned
+    leaving: bool = False  #: to make way
+    idle_at: float = math.inf  #: when it has been idle for too long
+    resting: bool = False  #: asked to exit for that
+
+    def is_idle(self) -> bool:
+        return self.booted and not (self.held or self.asked or self.kills)
 
     def want_stop(self, at: float, outcome: Outcome) -> None:
         self.stop_wanted = self.stop_wanted or outcome
@@ -53,6 +63,8 @@ class Process:
         """When the core must do something about it."""
         if self.given_up:
             return math.inf
+        if self.is_idle():
+            return min(self.kill_at, self.idle_at)
         if self.held is None:
             return self.kill_at
         return min(self.silence_at, self.limit_at, self.force_at)
@@ -72,6 +84,8 @@ class Place:
     failures: int = 0
     spawn_at: float = 0.0  #: when the next process is due, while there is none
     retired: bool = False
+    wanted: bool = True  #: False once the pool was made smaller
+    dormant: bool = False
 
 
 @dataclass
@@ -99,7 +113,7 @@ class Tries:
         return min(grown, self.plan.max_delay)
 
 
-LOSSES = (Outcome.LOST, Outcome.SILENT)
+LOSSES = (Outcome.LOST, Outcome.SILENT, Outcome.OUT_OF_MEMORY)
 ERRORS = (Outcome.FAILED, Outcome.TIMED_OUT)
 
 
@@ -127,7 +141,7 @@ class PoolBooks:
         self.bound: OrderedDict[int, WorkerId] = OrderedDict()  #: queued for one worker
         self.choosy: dict[int, WorkerId] = {}  #: every task that ever was bound
         self.expected: dict[int, Expected] = {}
-        self.closing = False
+        self.closing = self.broken = False
         self.announced: list[str] = []
         self.execute_all(self.core.open(self.now))
         self.sound = True  #: the last step ended well
@@ -165,6 +179,10 @@ class PoolBooks:
         assert not self.closing, "a closing pool starts nothing"
         assert not place.retired, "no restart beyond the budget"
         assert self.now >= place.spawn_at, "no restart before the backoff is over"
+        if place.dormant:
+            assert place.wanted, "the pool is smaller"
+            assert self.starting() < len(self.queue), "nothing to do for it"
+            place.dormant = False
         place.incarnation += 1
         self.alive[command.worker] = Process(self.now, self.now + self.config.startup_timeout)
 
@@ -188,6 +206,7 @@ class PoolBooks:
         assert command.attempt == self.attempts[task]
         assert self.misses.get(task, 0) < self.config.delivery_limit
         process.held = process.last = (task, command.attempt)
+        process.idle_at = math.inf
         process.silence_at = self.now + self.config.worker_timeout
         process.limit_at = self.now + self.timeouts[task]
         process.force_at = math.inf
@@ -208,11 +227,9 @@ class PoolBooks:
 
     def execute_StopWorker(self, command):  # noqa: N802
         process = self.alive[command.worker]
-        assert self.closing
-        assert process.booted
-        assert process.held is None
-        assert not process.asked
-        assert not process.kills
+        assert process.is_idle()
+        assert self.closing or self.must_exit(command.worker, process)
+        process.resting = not self.makes_way(command.worker, process)
         process.asked = process.blameless = True
         process.kill_at = self.now + self.config.stop_grace
 
@@ -288,9 +305,10 @@ class PoolBooks:
         self.expected[task] = Expected(Outcome.TIMED_OUT, worker)
 
     def execute_AnnounceBroken(self, command):  # noqa: N802
-        assert not self.announced
+        assert not self.broken
         assert not self.closing
-        assert all(place.retired for place in self.places)
+        assert all(place.retired for place in self.places if place.wanted)
+        self.broken = True
         self.announced.append("broken")
         self.expect_queue_to_end(Outcome.BROKEN)
 
@@ -306,6 +324,21 @@ class PoolBooks:
         """Return the process that the core has in the slot."""
         process = self.alive.get(WorkerId(slot, self.places[slot].incarnation))
         return None if process is None or process.given_up else process
+
+    def starting(self):
+        processes = (self.current(slot) for slot in range(len(self.places)))
+        return sum(1 for p in processes if p and not p.booted and not p.kills)
+
+    def makes_way(self, worker, process):
+        """Whether an idle worker is to be replaced, or is one too many."""
+        unwanted = not self.places[worker.slot].wanted
+        return unwanted or process.leaving or (process.worn and not process.pinned)
+
+    def must_exit(self, worker, process):
+        return self.makes_way(worker, process) or process.idle_at <= self.now
+
+    def becomes_idle(self, process, at):
+        process.idle_at = math.inf if process.pinned else at + self.config.idle_timeout
 
     def expect_queue_to_end(self, outcome):
         places = (self.queue, self.bound, self.pausing, self.judged)
@@ -343,7 +376,7 @@ class PoolBooks:
             process = self.alive.get(home)
             if home is None:
                 self.queue[task] = None
-            elif process is None or process.kills:
+            elif process is None or process.kills or process.asked:
                 self.expected[task] = Expected(Outcome.GONE)
             else:
                 self.bound[task] = home
@@ -366,7 +399,9 @@ class PoolBooks:
         if min(process.died_at, self.now) - process.ready_at >= self.config.stable_after:
             place.failures = 0
         place.failures += not process.blameless
-        place.retired = self.closing or place.failures > self.config.restart_limit
+        place.dormant = not self.closing and (not place.wanted or process.resting)
+        too_often = place.failures > self.config.restart_limit
+        place.retired = self.closing or (too_often and not place.dormant)
         pause = 0.0
         if not process.blameless:
             doubled = self.config.backoff_base * 2.0 ** (place.failures - 1)
@@ -417,6 +452,10 @@ class PoolBooks:
             process.held = None
             process.kill_at = math.inf
             self.places[worker.slot].failures = 0
+            process.runs += 1
+            heavy = process.memory > self.config.max_memory * self.config.memory_share
+            process.worn |= heavy or process.runs >= self.config.max_tasks
+            self.becomes_idle(process, self.now + delay)
             late = process.overdue and task in self.tries and outcome is not Outcome.COMPLETED
             if late:
                 self.expect_end(task, Outcome.TIMED_OUT, worker, None)
@@ -433,12 +472,54 @@ class PoolBooks:
             self.expected[task] = Expected(verdict.outcome, verdict.worker, verdict.detail)
         self.feed(on.RetryJudged(task, attempt, again), delay=delay)
 
+    def measure(self, worker, memory):
+        process = self.alive[worker]
+        process.memory = memory
+        if process.held and memory > self.config.max_memory:
+            process.kill_at = process.force_at = self.now
+            process.force_outcome, process.limit_at = Outcome.OUT_OF_MEMORY, math.inf
+        elif process.is_idle() and memory > self.config.max_memory * self.config.memory_share:
+            process.worn = True
+        self.feed(on.WorkerMeasured(worker, memory))
+
+    def pin(self, worker, pinned):
+        process = self.alive[worker]
+        process.pinned = pinned
+        if process.is_idle():
+            self.becomes_idle(process, self.now)
+        self.feed(on.WorkerPinned(worker, pinned))
+
+    def resize(self, size):
+        missing = range(len(self.places), size)
+        self.places += [Place(wanted=False, dormant=True) for _ in missing]
+        for slot, place in enumerate(self.places):
+            if slot < size and not place.wanted:
+                if place.dormant or place.retired:
+                    place.dormant = place.retired = False
+                    place.spawn_at = self.now
+            elif slot >= size and self.current(slot) is None and not place.retired:
+                place.dormant = True
+            place.wanted = slot < size
+        self.feed(on.ResizeRequested(size))
+
+    def restart(self):
+        self.broken = False
+        for slot, place in enumerate(self.places):
+            place.failures = 0
+            process = self.current(slot)
+            if process is not None:
+                process.leaving |= not (process.asked or process.kills)
+            elif place.wanted and not place.dormant:
+                place.retired, place.spawn_at = False, self.now
+        self.feed(on.RestartRequested())
+
     def boot_process(self, worker, *, delay=0.0):
         process = self.alive[worker]
         process.booted = True
         if not process.kills:
             process.ready_at = self.now + delay
             process.kill_at = math.inf
+            self.becomes_idle(process, self.now + delay)
         self.feed(on.WorkerReady(worker), delay=delay)
 
     def progress(self, worker, *, delay=0.0):

@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from pool_books import Expected, PoolBooks, Tries
 
 from wetlands.core import events as on
-from wetlands.core.events import Outcome
+from wetlands.core.events import Outcome, WorkerId
 from wetlands.core.policy import RetryPlan
 
 # Halves and whole seconds: sums are exact, so that the books and the core agree to the bit.
@@ -37,6 +37,10 @@ CONFIGS = st.fixed_dictionaries(
         "kill_limit": st.integers(1, 3),
         "delivery_limit": st.integers(1, 3),
         "poison_limit": st.integers(1, 3),
+        "max_tasks": st.sampled_from([math.inf, math.inf, 1, 3]),
+        "max_memory": st.sampled_from([math.inf, 10.0]),
+        "memory_share": st.just(0.5),
+        "idle_timeout": st.sampled_from([math.inf, math.inf, 4.0]),
         "restart_limit": st.sampled_from([0, 1, 2, 6]),
         "backoff_base": st.sampled_from([0.0, 1.0, 1.0]),
         "backoff_cap": st.just(3.0),
@@ -93,7 +97,7 @@ class PoolMachine(PoolBooks, RuleBasedStateMachine):
     def submit(self, timeout, number, plan):
         for _ in range(number):
             task = self.enter(timeout, plan)
-            if self.closing or self.announced:
+            if self.closing or self.broken:
                 outcome = Outcome.CLOSED if self.closing else Outcome.BROKEN
                 self.expected[task] = Expected(outcome)
             else:
@@ -109,10 +113,10 @@ class PoolMachine(PoolBooks, RuleBasedStateMachine):
             task = self.enter(timeout, plan)
             self.choosy[task] = worker
             process = self.alive.get(worker)
-            if self.closing or self.announced:
+            if self.closing or self.broken:
                 outcome = Outcome.CLOSED if self.closing else Outcome.BROKEN
                 self.expected[task] = Expected(outcome)
-            elif process is None or process.kills:
+            elif process is None or process.kills or process.asked:
                 self.expected[task] = Expected(Outcome.GONE)
             else:
                 self.bound[task] = worker
@@ -233,6 +237,41 @@ class PoolMachine(PoolBooks, RuleBasedStateMachine):
         if worker and sure:
             self.alive[worker].undead = True
 
+    @precondition(lambda self: self.config.max_memory < math.inf)
+    @rule(index=PICKS, memory=st.sampled_from([5.0, 5.0, 6.0, 10.0, 11.0]))
+    def grow(self, index, memory):
+        worker = self.pick(index, lambda p: not p.given_up)
+        if worker:
+            self.measure(worker, memory)
+
+    @rule(index=PICKS, idle=st.booleans())
+    def keep_a_value(self, index, idle):
+        worker = self.pick(index, lambda p: not p.given_up and p.is_idle() == idle)
+        if worker:
+            self.pin(worker, pinned=True)
+
+    @rule(index=PICKS, idle=st.booleans())
+    def drop_the_last_value(self, index, idle):
+        worker = self.pick(index, lambda p: p.pinned and not p.given_up and p.is_idle() == idle)
+        if worker:
+            self.pin(worker, pinned=False)
+
+    # -- more and fewer ---------------------------------------------------------------------------
+
+    @rule(size=st.integers(1, 4), sure=RARELY)
+    def change_size(self, size, sure):
+        if sure and not (self.closing or self.broken):
+            self.resize(size)
+        elif sure:
+            assert self.feed(on.ResizeRequested(size)) == []
+
+    @rule(sure=RARELY)
+    def start_anew(self, sure):
+        if sure and not self.closing:
+            self.restart()
+        elif sure:
+            assert self.feed(on.RestartRequested()) == []
+
     # -- what must be ignored ---------------------------------------------------------------------
 
     def utterances(self, worker, task, attempt):
@@ -259,8 +298,10 @@ class PoolMachine(PoolBooks, RuleBasedStateMachine):
         task = len(self.timeouts) - 1 - back % len(self.timeouts)
         assert self.feed(on.WorkerReady(worker)) == []
         assert self.feed(on.WorkerFaulted(worker, "garbage")) == []
+        assert self.feed(on.WorkerMeasured(worker, 1e9)) == []
+        assert self.feed(on.WorkerPinned(worker, pinned=True)) == []
         assert self.feed(on.WorkerExited(worker, (task, attempt))) == []
-        for slot in range(self.config.size):
+        for slot in range(len(self.places)):
             held = (process := self.current(slot)) and process.held
             for event in self.utterances(worker, *(held or (task, attempt))):
                 assert self.feed(event) == [], "the dead can't speak"
@@ -282,7 +323,8 @@ class PoolMachine(PoolBooks, RuleBasedStateMachine):
     def expected_state(self, slot: int) -> str:
         process = self.current(slot)
         if process is None:
-            return "RETIRED" if self.places[slot].retired else "VACANT"
+            place = self.places[slot]
+            return "RETIRED" if place.retired else "DORMANT" if place.dormant else "VACANT"
         if process.kills:
             return "KILLING"
         if process.asked:
@@ -294,7 +336,7 @@ class PoolMachine(PoolBooks, RuleBasedStateMachine):
     @invariant()
     def the_core_and_the_books_agree_on_every_slot(self):
         states = [slot.state.name for slot in self.core.slots]
-        assert states == [self.expected_state(slot) for slot in range(self.config.size)]
+        assert states == [self.expected_state(slot) for slot in range(len(self.places))]
 
     @invariant()
     def no_ready_task_beside_an_idle_worker(self):
@@ -330,7 +372,9 @@ class PoolMachine(PoolBooks, RuleBasedStateMachine):
             if process:
                 assert process.due() > self.now
                 assert bool(process.held and process.stop_wanted) <= process.interrupted
-            elif not place.retired:
+                worker = WorkerId(slot, place.incarnation)
+                assert not (process.is_idle() and self.must_exit(worker, process))
+            elif not place.retired and not place.dormant:
                 assert place.spawn_at > self.now
         assert all(due > self.now for due in self.pausing.values())
 
@@ -340,7 +384,7 @@ class PoolMachine(PoolBooks, RuleBasedStateMachine):
         due += [
             place.spawn_at
             for slot, place in enumerate(self.places)
-            if self.current(slot) is None and not place.retired
+            if self.current(slot) is None and not place.retired and not place.dormant
         ]
         slots_due = min(due, default=math.inf)
         earliest = min([slots_due, *self.pausing.values()])
@@ -351,15 +395,24 @@ class PoolMachine(PoolBooks, RuleBasedStateMachine):
 
     @invariant()
     def the_end_is_announced(self):
-        if all(place.retired for place in self.places):
-            assert self.announced[-1:] == (["closed"] if self.closing else ["broken"])
+        if all(place.retired for place in self.places if place.wanted):
+            assert self.closing or self.broken
+        if all(place.retired for place in self.places) and self.closing:
+            assert self.announced[-1:] == ["closed"]
         assert self.core.closing == self.closing
         assert self.core.closed == ("closed" in self.announced)
-        assert self.core.broken == ("broken" in self.announced)
+        assert self.core.broken == self.broken
+
+    @invariant()
+    def nobody_sleeps_while_there_is_work(self):
+        asleep = [p for p in self.places if p.dormant and p.wanted]
+        assert list(self.core._crew.asleep) == [] or asleep
+        if asleep and self.queue:
+            assert self.starting() >= len(self.queue)
 
     @invariant()
     def nothing_grows_without_bound(self):
-        assert len(self.core._crew.deadlines) <= 2 * self.config.size
+        assert len(self.core._crew.deadlines) <= 2 * len(self.places)
         assert len(self.core._crew.idle) == self.core.count(
             *(slot.state for slot in self.core.slots if slot.state.name == "IDLE")
         )
@@ -369,7 +422,9 @@ class PoolMachine(PoolBooks, RuleBasedStateMachine):
     @invariant()
     def it_knows_whether_a_new_task_would_wait_for_another(self):
         states = [slot.state.name for slot in self.core.slots]
-        assert self.core.saturated() == ("BUSY" in states and "IDLE" not in states)
+        asleep = any(p.dormant and p.wanted for p in self.places)
+        expected = "BUSY" in states and "IDLE" not in states and not asleep
+        assert self.core.saturated() == expected
 
     def check_everything(self):
         self.the_core_and_the_books_agree_on_every_slot()
@@ -379,6 +434,7 @@ class PoolMachine(PoolBooks, RuleBasedStateMachine):
         self.nothing_due_is_left_undone()
         self.the_next_deadline_is_never_late()
         self.the_end_is_announced()
+        self.nobody_sleeps_while_there_is_work()
         self.nothing_grows_without_bound()
 
     # -- liveness: from every state that can be reached the pool drains, and can be closed ---------

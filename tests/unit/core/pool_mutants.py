@@ -15,7 +15,17 @@ from pathlib import Path
 from typing import NamedTuple
 
 #: In the order of their imports. Events and commands are data; mutants and machine share them.
-MODULES = ("policy", "slot", "deadlines", "retrying", "crew", "actions", "pool")
+MODULES = (
+    "policy",
+    "slot",
+    "deadlines",
+    "retrying",
+    "crew",
+    "staffing",
+    "actions",
+    "worker_events",
+    "pool",
+)
 
 
 class Mutant(NamedTuple):
@@ -36,8 +46,8 @@ MUTANTS = [
     Mutant(
         "process that was given up accepted",
         "crew",
-        "slot.worker != worker or slot.state in (SlotState.VACANT, SlotState.RETIRED)",
-        "slot.worker != worker or slot.state is SlotState.RETIRED",
+        "EMPTY = frozenset({SlotState.VACANT, ",
+        "EMPTY = frozenset({",
     ),
     Mutant(
         "stale attempt accepted",
@@ -59,7 +69,7 @@ MUTANTS = [
     ),
     Mutant(
         "hello of a worker that is being killed accepted",
-        "pool",
+        "worker_events",
         "if slot and slot.state is SlotState.STARTING:",
         "if slot and slot.state in (SlotState.STARTING, SlotState.KILLING):",
     ),
@@ -72,19 +82,19 @@ MUTANTS = [
     ),
     Mutant(
         "not requeued but lost",
-        "pool",
+        "worker_events",
         "if task and event.started != (task.id, task.attempt):",
         "if task and event.started is None and False:",
     ),
     Mutant(
         "begun task runs again",
-        "pool",
+        "worker_events",
         "if task and event.started != (task.id, task.attempt):",
         "if task:",
     ),
     Mutant(
         "earlier task of the worker counts as begun",
-        "pool",
+        "worker_events",
         "event.started != (task.id, task.attempt)",
         "event.started is None",
     ),
@@ -150,7 +160,7 @@ MUTANTS = [
     ),
     Mutant(
         "lost task is not resolved",
-        "pool",
+        "worker_events",
         "            self._conclude(task, Outcome.LOST, slot, event.detail)\n",
         "            pass\n",
     ),
@@ -182,12 +192,12 @@ MUTANTS = [
     Mutant(
         "bound to a worker that is being killed",
         "actions",
-        "if slot is None or slot.state is SlotState.KILLING:\n            self._resolve(task, O",
-        "if slot is None:\n            self._resolve(task, O",
+        "slot.state in (SlotState.KILLING, SlotState.STOPPING):",
+        "slot.state is SlotState.STOPPING:",
     ),
     Mutant(
         "bound task survives the exit of its worker",
-        "pool",
+        "worker_events",
         "        self._lose_bound(slot, event.detail)\n",
         "",
     ),
@@ -211,13 +221,13 @@ MUTANTS = [
     ),
     Mutant(
         "bound task is not thought of when its worker is done",
-        "pool",
+        "worker_events",
         "        self._run_bound(slot)\n\n    def _on_worker_exited",
         "\n    def _on_worker_exited",
     ),
     Mutant(
         "bound task is not thought of when its worker is ready",
-        "pool",
+        "worker_events",
         "            self._run_bound(slot)\n",
         "",
     ),
@@ -279,8 +289,8 @@ MUTANTS = [
     Mutant(
         "silence is no loss",
         "retrying",
-        "frozenset({Outcome.LOST, Outcome.SILENT})",
-        "frozenset({Outcome.LOST})",
+        "frozenset({Outcome.LOST, Outcome.SILENT, ",
+        "frozenset({Outcome.LOST, ",
     ),
     Mutant(
         "time out is no error",
@@ -451,6 +461,283 @@ MUTANTS = [
         "                self._sweep()\n",
         "                pass\n",
     ),
+    # -- how many workers there are
+    Mutant(
+        "worn worker goes on",
+        "pool",
+        "            slot.worn = True\n",
+        "            pass\n",
+    ),
+    Mutant(
+        "one run too many",
+        "pool",
+        "slot.runs >= self.config.max_tasks",
+        "slot.runs > self.config.max_tasks",
+    ),
+    Mutant(
+        "runs of earlier workers count",
+        "slot",
+        "        self.runs = 0  #: tasks that ended there\n",
+        "        self.runs = getattr(self, 'runs', 0)\n",
+    ),
+    Mutant(
+        "worn worker keeps its successor from working",
+        "slot",
+        "        self.worn = False  #:",
+        "        self.worn = getattr(self, 'worn', False)  #:",
+    ),
+    Mutant(
+        "worker that keeps values is replaced",
+        "crew",
+        "elif slot.worn and not slot.pinned:",
+        "elif slot.worn:",
+    ),
+    Mutant(
+        "worker that keeps values is let go",
+        "crew",
+        "return math.inf if slot.pinned else self.config.idle_timeout",
+        "return self.config.idle_timeout",
+    ),
+    Mutant(
+        "worker that kept values is never replaced",
+        "crew",
+        "if slot.state is SlotState.IDLE and not self.stop_if_due(slot):",
+        "if slot.state is SlotState.IDLE:",
+    ),
+    Mutant(
+        "worker that kept values is never let go",
+        "crew",
+        "            slot.state_due = self.now + self._patience(slot)\n",
+        "            pass\n",
+    ),
+    Mutant(
+        "worker goes with tasks that only it can run",
+        "actions",
+        "        if slot.bound:\n            self._dispatch",
+        "        if slot.bound and not slot.worn:\n            self._dispatch",
+    ),
+    Mutant(
+        "bound to a worker that is about to exit",
+        "actions",
+        "slot.state in (SlotState.KILLING, SlotState.STOPPING):",
+        "slot.state is SlotState.KILLING:",
+    ),
+    Mutant(
+        "memory is no matter",
+        "worker_events",
+        "if slot.state is SlotState.BUSY and event.memory > self.config.max_memory:",
+        "if False:",
+    ),
+    Mutant(
+        "memory of a task is called a loss",
+        "worker_events",
+        "self._kill(slot, Outcome.OUT_OF_MEMORY, reason)",
+        "self._kill(slot, Outcome.LOST, reason)",
+    ),
+    Mutant(
+        "memory that a task leaves is no matter",
+        "pool",
+        "or slot.memory > self._recycled_beyond:",
+        "or False:",
+    ),
+    Mutant(
+        "memory of an idle worker is no matter",
+        "worker_events",
+        "            slot.worn = True\n",
+        "            pass\n",
+    ),
+    Mutant(
+        "idle worker never goes",
+        "crew",
+        "self.move(slot, SlotState.IDLE, self._patience(slot), why)",
+        "self.move(slot, SlotState.IDLE, math.inf, why)",
+    ),
+    Mutant(
+        "idle worker that went is replaced at once",
+        "pool",
+        "        slot.resting = True\n",
+        "",
+    ),
+    Mutant(
+        "who rested once sleeps for ever after",
+        "slot",
+        "        self.resting = False  #:",
+        "        self.resting = getattr(self, 'resting', False)  #:",
+    ),
+    Mutant(
+        "nobody wakes up",
+        "pool",
+        "            self._crew.wake(len(self.ready))\n",
+        "            pass\n",
+    ),
+    Mutant(
+        "everybody wakes up",
+        "staffing",
+        "while self.asleep and self.starting < demand:",
+        "while self.asleep:",
+    ),
+    Mutant(
+        "one wakes up",
+        "pool",
+        "self._crew.wake(len(self.ready))",
+        "self._crew.wake(1)",
+    ),
+    Mutant(
+        "a sleeping worker counts as none",
+        "pool",
+        "and not self._crew.idle and not self._crew.asleep",
+        "and not self._crew.idle",
+    ),
+    Mutant(
+        "starting workers are not discounted",
+        "crew",
+        "(state is SlotState.STARTING) - (slot.state is SlotState.STARTING)",
+        "state is SlotState.STARTING",
+    ),
+    Mutant(
+        "smaller pool keeps its idle workers",
+        "staffing",
+        'self.stop(slot, "the pool is smaller")',
+        "pass",
+    ),
+    Mutant(
+        "smaller pool keeps its busy workers",
+        "crew",
+        "        if not slot.wanted:\n            self.stop",
+        "        if False:\n            self.stop",
+    ),
+    Mutant(
+        "smaller pool starts what it had planned",
+        "staffing",
+        '            self.move(slot, SlotState.DORMANT, math.inf, "the pool is smaller")\n',
+        "            pass\n",
+    ),
+    Mutant(
+        "smaller pool replaces who goes",
+        "crew",
+        "elif not slot.wanted or slot.resting:",
+        "elif slot.resting:",
+    ),
+    Mutant(
+        "smaller pool wakes up who is not wanted",
+        "staffing",
+        "            self.asleep.pop(slot.worker.slot, None)\n",
+        "            pass\n",
+    ),
+    Mutant(
+        "who is not wanted falls asleep",
+        "crew",
+        "if state is SlotState.DORMANT and slot.wanted:",
+        "if state is SlotState.DORMANT:",
+    ),
+    Mutant(
+        "larger pool has no more workers",
+        "staffing",
+        "        if slot.state is SlotState.DORMANT and wanted:\n            self.spawn(slot)",
+        "        if slot.state is SlotState.DORMANT and wanted:\n            pass",
+    ),
+    Mutant(
+        "larger pool forgets slots that were given up",
+        "staffing",
+        "        elif slot.state is SlotState.RETIRED and wanted:\n            self.spawn(slot)",
+        "        elif slot.state is SlotState.RETIRED and wanted:\n            pass",
+    ),
+    Mutant(
+        "larger pool has no deadlines for new slots",
+        "staffing",
+        "        self.deadlines.grow(len(self.slots))\n",
+        "",
+    ),
+    Mutant(
+        "smaller pool counts slots that are not wanted",
+        "staffing",
+        "        self.wanted = size\n",
+        "",
+    ),
+    Mutant(
+        "smaller pool counts what was given up before",
+        "staffing",
+        "slot.wanted and slot.state is SlotState.RETIRED",
+        "slot.state is SlotState.RETIRED",
+    ),
+    Mutant(
+        "slot that is not wanted counts as given up",
+        "crew",
+        "self.spent += retired * slot.wanted",
+        "self.spent += retired",
+    ),
+    Mutant(
+        "broken pool grows",
+        "worker_events",
+        "if not self.closing and not self.broken:",
+        "if not self.closing:",
+    ),
+    Mutant(
+        "closing pool grows",
+        "worker_events",
+        "if not self.closing and not self.broken:",
+        "if not self.broken:",
+    ),
+    Mutant(
+        "restart kills nobody's patience",
+        "staffing",
+        "            slot.failures = 0\n",
+        "",
+    ),
+    Mutant(
+        "restart spares the busy",
+        "staffing",
+        "(SlotState.STARTING, SlotState.BUSY):",
+        "(SlotState.STARTING,):",
+    ),
+    Mutant(
+        "restart spares who is just starting",
+        "staffing",
+        "(SlotState.STARTING, SlotState.BUSY):",
+        "(SlotState.BUSY,):",
+    ),
+    Mutant(
+        "restart spares the idle",
+        "staffing",
+        'self.stop(slot, "restart")',
+        "pass",
+    ),
+    Mutant(
+        "restart waits out backoffs",
+        "staffing",
+        "(SlotState.VACANT, SlotState.RETIRED) and slot.wanted",
+        "(SlotState.RETIRED,) and slot.wanted",
+    ),
+    Mutant(
+        "restart forgets what was given up",
+        "staffing",
+        "(SlotState.VACANT, SlotState.RETIRED) and slot.wanted",
+        "(SlotState.VACANT,) and slot.wanted",
+    ),
+    Mutant(
+        "restart starts who is not wanted",
+        "staffing",
+        "(SlotState.VACANT, SlotState.RETIRED) and slot.wanted",
+        "(SlotState.VACANT, SlotState.RETIRED)",
+    ),
+    Mutant(
+        "restarted pool stays broken",
+        "worker_events",
+        "            self.broken = False\n",
+        "",
+    ),
+    Mutant(
+        "closing pool restarts",
+        "worker_events",
+        "if not self.closing:\n            self.broken",
+        "if True:\n            self.broken",
+    ),
+    Mutant(
+        "close forgets who sleeps",
+        "pool",
+        "elif slot.state in (SlotState.VACANT, SlotState.DORMANT):",
+        "elif slot.state is SlotState.VACANT:",
+    ),
     # -- limits and silence
     Mutant(
         "run time is unlimited",
@@ -551,7 +838,7 @@ MUTANTS = [
     ),
     Mutant(
         "task is not to blame for the death of its worker",
-        "pool",
+        "worker_events",
         "            slot.blameless = True\n            self._conclude(task, Outcome.LOST",
         "            self._conclude(task, Outcome.LOST",
     ),
@@ -563,9 +850,9 @@ MUTANTS = [
     ),
     Mutant(
         "once blameless, always blameless",
-        "crew",
-        "        slot.blameless = False\n",
-        "",
+        "slot",
+        "        self.blameless = False  #:",
+        "        self.blameless = getattr(self, 'blameless', False)  #:",
     ),
     Mutant(
         "no backoff",
@@ -623,13 +910,13 @@ MUTANTS = [
     ),
     Mutant(
         "fault is ignored",
-        "pool",
+        "worker_events",
         "            self._kill(slot, Outcome.LOST, event.reason)\n",
         "            pass\n",
     ),
     Mutant(
         "every fault kills again",
-        "pool",
+        "worker_events",
         "if slot and slot.state is not SlotState.KILLING:",
         "if slot:",
     ),
@@ -647,9 +934,9 @@ MUTANTS = [
     ),
     Mutant(
         "kills of earlier processes count",
-        "crew",
-        "        slot.kills = 0\n",
-        "",
+        "slot",
+        "        self.kills = 0\n",
+        "        self.kills = getattr(self, 'kills', 0)\n",
     ),
     Mutant(
         "broken pool keeps its queue",
@@ -684,9 +971,9 @@ MUTANTS = [
     ),
     Mutant(
         "closing pool respawns",
-        "pool",
-        "self._crew.vacate(slot, replace=not self.closing)\n\n    def _on_retry_judged",
-        "self._crew.vacate(slot, replace=True)\n\n    def _on_retry_judged",
+        "worker_events",
+        "self._crew.vacate(slot, replace=not self.closing)\n\n    def _on_worker_faulted",
+        "self._crew.vacate(slot, replace=True)\n\n    def _on_worker_faulted",
     ),
     Mutant(
         "closing pool respawns what it gave up",
@@ -722,7 +1009,7 @@ MUTANTS = [
         "idle worker is not stopped on close",
         "pool",
         "        while idle and self.closing:\n"
-        "            self._crew.stop(idle[next(reversed(idle))])\n",
+        '            self._crew.stop(idle[next(reversed(idle))], "closing")\n',
         "",
     ),
     Mutant(
@@ -746,8 +1033,8 @@ MUTANTS = [
     Mutant(
         "closed before the last process is gone",
         "pool",
-        "if self._crew.retired == len(self.slots):",
-        "if self._crew.retired == len(self.slots) or (self.closing and self._crew.retired):",
+        "if self._crew.retired == len(self.slots) and not self.closed:",
+        "if self._crew.retired and not self.closed:",
     ),
     # -- the machinery
     Mutant(
