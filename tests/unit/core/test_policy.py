@@ -40,7 +40,8 @@ def test_silence_is_no_crime_unless_the_user_says_so():
 
 def test_every_other_patience_ends():
     config = dataclasses.asdict(PoolConfig())
-    del config["worker_timeout"]
+    for wish in ("worker_timeout", "idle_timeout", "max_tasks", "max_memory"):
+        assert config.pop(wish) == math.inf
     assert all(math.isfinite(number) for number in config.values())
 
 
