@@ -61,3 +61,4 @@ class Deadlines:
     def _sweep(self) -> None:
         self._heap = [(due, index) for index, due in enumerate(self._armed) if due < math.inf]
         heapq.heapify(self._heap)
+        self.first = self._heap[0][0] if self._heap else math.inf

@@ -1092,6 +1092,12 @@ MUTANTS = [
         "enumerate(self._armed) if due < math.inf][1:]",
     ),
     Mutant(
+        "moment of an entry that was swept counts",
+        "deadlines",
+        "        heapq.heapify(self._heap)\n        self.first = self._heap[0][0]",
+        "        heapq.heapify(self._heap)\n        self.first = self.first",
+    ),
+    Mutant(
         "closed pool wants to be woken",
         "pool",
         "        self._crew.deadlines.clear()\n",
