@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from benchmarks import deaths, latency, startup, throughput, values
+from benchmarks import (
+    deaths,
+    idle,
+    latency,
+    mixed,
+    queueing,
+    startup,
+    throughput,
+    values,
+    waiting,
+)
 from benchmarks.bars import Bar
 from benchmarks.part import Part
 
@@ -11,7 +21,11 @@ PARTS: dict[str, Part] = {
     for part in (
         latency.PART,
         throughput.PART,
+        queueing.PART,
+        mixed.PART,
+        waiting.PART,
         startup.PART,
+        idle.PART,
         deaths.PART,
         values.PART,
     )

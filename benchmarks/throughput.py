@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import multiprocessing
-import tempfile
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
-from pathlib import Path
+from concurrent.futures import wait as wait_for_all
 from typing import Any
 
 from benchmarks import work
 from benchmarks.bars import Bar
+from benchmarks.gate import Gate
 from benchmarks.part import Options, Part
 from benchmarks.subject import POOL, WORK, environment, executor
 from benchmarks.timing import Series, Subject, interleave
@@ -69,31 +69,22 @@ def _busy(env: Environment, peer: ProcessPoolExecutor, options: Options) -> list
     ours, theirs = Series(BUSY, "us"), Series(f"{BUSY}, {POOL}", "us")
     count = 50 if options.smoke else 1000
     for _ in range(options.choose(5)):
-        _behind(
-            lambda path: [env.submit(WORK, "hold", (path,)) for _ in range(2)],
-            Subject(ours, lambda: env.submit(WORK, "noop", (1,))),
-            count,
-        )
-        _behind(
-            lambda path: [peer.submit(work.hold, path) for _ in range(2)],
-            Subject(theirs, lambda: peer.submit(work.noop, 1)),
-            count,
-        )
+        with Gate() as gate:
+            held = gate.hold(lambda path: env.submit(WORK, "hold", (path,)))
+            held += _submissions(ours, lambda: env.submit(WORK, "noop", (1,)), count)
+        for task in held:
+            task.wait_for()
+        with Gate() as gate:
+            held = gate.hold(lambda path: peer.submit(work.hold, path))
+            held += _submissions(theirs, lambda: peer.submit(work.noop, 1), count)
+        wait_for_all(held)
     return [ours, theirs]
 
 
-def _behind(hold: Callable[[str], list[Any]], subject: Subject, count: int) -> None:
-    """Time submissions while workers are held; wait until all is done."""
-    submitted: list[Any] = []
-    with tempfile.TemporaryDirectory() as folder:
-        gate = Path(folder, "gate")
-        gate.touch()
-        submitted += hold(str(gate))
-        timed = Subject(subject.series, lambda: submitted.append(subject.call()))
-        interleave([timed], 1, count)
-        gate.unlink()
-        for one in submitted:
-            getattr(one, "future", one).result()
+def _submissions(series: Series, submit: Callable[[], Any], count: int) -> list[Any]:
+    made: list[Any] = []
+    interleave([Subject(series, lambda: made.append(submit()))], 1, count)
+    return made
 
 
 PART = Part(

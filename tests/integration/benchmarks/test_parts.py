@@ -1,0 +1,50 @@
+"""The parts of the benchmarks, as a smoke run has them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from benchmarks import latency, work
+from benchmarks.gate import Gate
+from benchmarks.part import Options
+
+ROOT = Path(__file__).parents[3]
+
+
+def test_who_holds_goes_on_when_the_gate_is_opened_and_not_before():
+    with ThreadPoolExecutor(2) as threads:
+        with Gate() as gate:
+            held = gate.hold(lambda path: threads.submit(work.hold, path))
+            assert not any(one.done() for one in held)
+            gate.open()
+            assert [one.result(10) for one in held] == [None, None]
+        with Gate() as gate:
+            held = gate.hold(lambda path: threads.submit(work.hold, path))
+            folder = Path(gate._folder.name)
+        assert [one.result(10) for one in held] == [None, None]
+    assert not folder.exists()
+
+
+def test_work_that_spins_says_who_did_it_and_when():
+    pid, begin, end = work.spin(0.01)
+    assert pid == os.getpid()
+    assert end - begin == pytest.approx(0.01, abs=0.2)
+
+
+def test_a_smoke_run_of_a_part_has_what_its_bars_need():
+    found = {series.name: series for series in latency.measure(Options(smoke=True))}
+    assert all(series.values for series in found.values())
+    assert all(bar.judge(found) for bar in latency.PART.bars)
+
+
+def test_a_queued_task_takes_memory():
+    # In a process of its own, as in the part: here, memory that other tests freed is used again.
+    command = [sys.executable, "-m", "benchmarks.queue_memory", "5000"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
+    assert 100 < float(done.stdout) < 20_000
