@@ -673,7 +673,8 @@ class Environment:
     def _base_environ(self) -> dict[str, str]:
         from wetlands.runtime.launcher import base_environ
 
-        return base_environ(self.path, self.interpreter.executable)
+        environ = base_environ(self.path, self.interpreter.executable)
+        return self._registry.activated(self._prefix, environ)
 
     def _place(self) -> str:
         version = ".".join(str(part) for part in self.interpreter.version)

@@ -213,8 +213,9 @@ class EnvironmentManager:
 
         Args:
             name: What it was created as under this root, or what to call the one at ``path``.
-            path: A venv, a Conda environment, an installation of Python, or its interpreter: for
-                instance ``sys.executable``, the host's own. It is used as it is, and stays its
+            path: A venv, a Conda environment (of conda, mamba, micromamba or pixi), a pixi project,
+                an installation of Python, or its interpreter: for instance ``sys.executable``, the
+                host's own. It is used as it is, and stays its
                 owner's: it is never deleted. None: one that was created under this root.
             environment_path: An older name of ``path``.
 

@@ -38,11 +38,11 @@ def make_plan(
 
     Raises:
         ConfigurationError: ``worker_env`` returned something else than strings.
-        WorkerStartError: A command failed.
+        WorkerStartError: A command, or an activation script, failed.
         EnvironmentBuildError: pyzmq could not be provided.
     """
     python = prefix.interpreter
-    base = base_environ(prefix.path, python.executable)
+    base = registry.activated(prefix, base_environ(prefix.path, python.executable))
     environ = activation.apply(activate, base, python.executable)
 
     # The user's code, and what may fail, before the lease, which somebody must give back.

@@ -11,6 +11,7 @@ from wetlands.environments.probing import probe
 from wetlands.errors import ConfigurationError, EnvironmentNotFoundError
 
 _MANIFESTS = ("pixi.toml", "pyproject.toml")
+_PIXI = Path(".pixi", "envs", "default")
 
 
 def adopt(name: str, path: str | os.PathLike[str], cache: Path) -> Prefix:
@@ -18,8 +19,8 @@ def adopt(name: str, path: str | os.PathLike[str], cache: Path) -> Prefix:
 
     Args:
         name: What to call it.
-        path: A prefix (venv, Conda environment, installation), its Python, or the manifest of a
-            pixi project, whose default environment is meant.
+        path: A prefix (venv, Conda environment, installation), its Python, or the manifest or the
+            folder of a pixi project, whose default environment is meant.
         cache: Where the answers of interpreters are kept.
 
     Raises:
@@ -42,7 +43,9 @@ def _python_at(name: str, path: object) -> Path:
         )
     place = Path(os.path.abspath(Path(os.fsdecode(path)).expanduser()))
     if place.name in _MANIFESTS and place.is_file():
-        place = place.parent / ".pixi" / "envs" / "default"
+        place = place.parent / _PIXI
+    elif (place / _MANIFESTS[0]).is_file():
+        place = place / _PIXI
     if place.is_dir():
         python = next(in_prefix(place), None)
         if python is None:

@@ -185,6 +185,21 @@ class Registry:
             raise
         return lease
 
+    def activated(self, prefix: Prefix, environ: Mapping[str, str]) -> dict[str, str]:
+        """Return environment variables as activating an environment leaves them.
+
+        Args:
+            prefix: The environment.
+            environ: The variables before, with its programs first on ``PATH``.
+
+        Raises:
+            WorkerStartError: Its activation scripts could not be run.
+        """
+        from wetlands.environments.conda.activation import activated
+
+        python = prefix.interpreter.executable
+        return activated(prefix.path, environ, python, self.root / "activations")
+
     def install(
         self,
         prefix: Prefix,

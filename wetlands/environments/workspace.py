@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 
 from wetlands.activation import shell
 from wetlands.environments import tools, uv
+from wetlands.environments.conda import activation as conda
 from wetlands.environments.flock import FileLock
 from wetlands.environments.layout import Layout
 from wetlands.environments.masking import mask
@@ -82,4 +83,7 @@ def activated(interpreter: Interpreter) -> dict[str, str]:
     dropped = ("PYTHON", "VIRTUAL_ENV", "CONDA_", "__PYVENV_")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(dropped)}
     path = os.pathsep.join([str(interpreter.executable.parent), kept.get("PATH", os.defpath)])
-    return {**kept, "PATH": path, "VIRTUAL_ENV": str(interpreter.prefix)}
+    if interpreter.virtual:
+        return {**kept, "PATH": path, "VIRTUAL_ENV": str(interpreter.prefix)}
+    environ = {**kept, "PATH": path}
+    return conda.activated(interpreter.prefix, environ, interpreter.executable, None)

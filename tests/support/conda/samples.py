@@ -63,7 +63,7 @@ def _module(name: str, code: str = "") -> dict[str, File]:
 def _actvars(subdir: str) -> Package:
     text, inside = f"{PLACEHOLDER}\n".encode(), PLACEHOLDER.encode() + b"/share/actvars\0"
     where = f"#!/bin/sh\necho {PLACEHOLDER}/share/actvars\n".encode()
-    script = b'export ACTVARS_HOME="$CONDA_PREFIX/share/actvars"\nexport ACTVARS_PATH="$PATH"\n'
+    script = b'export ACTVARS_HOME="$CONDA_PREFIX/share/actvars"\n'
     files = {
         "etc/conda/activate.d/actvars.sh": File(script),
         "etc/conda/deactivate.d/actvars.sh": File(b"unset ACTVARS_HOME\n"),

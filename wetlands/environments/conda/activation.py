@@ -1,0 +1,128 @@
+"""What activating a Conda environment does to environment variables, found out once.
+
+Packages bring scripts (``etc/conda/activate.d``) and variables (``etc/conda/env_vars.d``), users
+have variables of their own (``conda-meta/state``). Reading these is cheap; the scripts are run in
+one shell, and what they change is kept under the root until one of them changes. An environment
+without scripts needs no shell at all. Nothing is written into the prefix.
+
+What is kept are changes and not values: a script that puts a folder before ``PATH`` does so
+whatever ``PATH`` is next time. Other variables that a script changed must be as they were when it
+ran, else it is run again.
+
+Sources: conda's documentation, "Managing environments"; CEP 24.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from wetlands import activation
+from wetlands.environments import answers
+from wetlands.environments.disk import read_json
+
+_SUFFIX = ".bat" if os.name == "nt" else ".sh"
+
+
+def activated(
+    prefix: Path, environ: Mapping[str, str], python: Path, cache: Path | None
+) -> dict[str, str]:
+    """Return environment variables as activating a prefix leaves them.
+
+    Args:
+        prefix: The prefix; if it is none of Conda's, nothing changes.
+        environ: The variables before, with the prefix's programs first on ``PATH``.
+        python: The Python of the prefix.
+        cache: Where the effect of scripts is kept, if anywhere.
+
+    Raises:
+        WorkerStartError: The shell that runs the scripts failed.
+    """
+    if not (prefix / "conda-meta").is_dir():
+        return dict(environ)
+    base = {
+        **environ,
+        "PATH": os.pathsep.join([*_folders(prefix), environ.get("PATH", os.defpath)]),
+        "CONDA_PREFIX": str(prefix),
+        "CONDA_DEFAULT_ENV": str(prefix),
+        "CONDA_SHLVL": "1",
+        **_variables(prefix),
+    }
+    scripts = sorted((prefix / "etc" / "conda" / "activate.d").glob(f"*{_SUFFIX}"))
+    return _run(prefix, scripts, base, python, cache) if scripts else base
+
+
+def _folders(prefix: Path) -> list[str]:
+    """Return what is on ``PATH`` beside the folder of the Python, which is there already."""
+    if os.name != "nt":
+        return []
+    inner = ("Library/mingw-w64/bin", "Library/usr/bin", "Library/bin", "Scripts", "bin")
+    return [str(prefix / folder) for folder in inner]
+
+
+def _variables(prefix: Path) -> dict[str, str]:
+    found: dict[str, Any] = {}
+    for file in sorted((prefix / "etc" / "conda" / "env_vars.d").glob("*.json")):
+        found.update(read_json(file) or {})
+    state = read_json(prefix / "conda-meta" / "state") or {}
+    own = state.get("env_vars")
+    found.update(own if isinstance(own, dict) else {})
+    # conda marks so what the user has unset.
+    unset = "***unset***"
+    return {key: value for key, value in found.items()
+            if isinstance(value, str) and value != unset}  # fmt: skip
+
+
+def _run(
+    prefix: Path, scripts: list[Path], base: dict[str, str], python: Path, cache: Path | None
+) -> dict[str, str]:
+    fingerprint = [_fingerprint(script) for script in scripts]
+    known = answers.recall(cache, prefix, fingerprint)
+    changes = known.get("changes") if known else None
+    if isinstance(changes, dict) and (done := _apply(changes, base)) is not None:
+        return done
+    # Unlike the user's own commands, scripts may fail here and there: conda does not look.
+    run = "call" if os.name == "nt" else "."
+    lines = ["set +e", *(f"{run} {shlex.quote(str(script))}" for script in scripts)]
+    after = activation.apply(lines, base, python)
+    answers.remember(cache, prefix, fingerprint, {"changes": _compare(base, after)})
+    return after
+
+
+def _fingerprint(script: Path) -> list[Any]:
+    status = script.stat()
+    return [script.name, status.st_mtime_ns, status.st_size]
+
+
+def _compare(before: Mapping[str, str], after: Mapping[str, str]) -> dict[str, list[Any]]:
+    """Return how each variable that differs came to its value."""
+    changed = sorted(name for name in {*before, *after} if before.get(name) != after.get(name))
+    return {name: _change(before.get(name), after.get(name)) for name in changed}
+
+
+def _change(old: str | None, new: str | None) -> list[Any]:
+    """Return how a value came to be: the old one with entries around it, or a new one."""
+    before, after = (value.split(os.pathsep) if value else [] for value in (old, new))
+    for place in range(len(after) - len(before) + 1):
+        if before and after[place : place + len(before)] == before:
+            return ["around", after[:place], after[place + len(before) :]]
+    return ["set", old, new]
+
+
+def _apply(changes: Mapping[str, Any], base: Mapping[str, str]) -> dict[str, str] | None:
+    """Return the variables after the changes, None if they might be others now."""
+    environ = dict(base)
+    for name, (kind, first, second) in changes.items():
+        current = base.get(name)
+        if kind == "around" and current:
+            environ[name] = os.pathsep.join([*first, current, *second])
+        elif kind == "around" or current != first:
+            return None
+        elif second is None:
+            environ.pop(name, None)
+        else:
+            environ[name] = second
+    return environ
