@@ -281,30 +281,20 @@ def _join(code: bytes, task: int, attempt: int, frames: Sequence[bytes]) -> list
     return [b"".join([beginning, *frames])]
 
 
-def _split(frames: Sequence[bytes]) -> tuple[bytes, int, int, Sequence[bytes]]:
-    """Return what the head says, and the frames that follow it."""
-    first = frames[0] if frames else b""
-    if len(frames) == 1 and first[0] == 0:
-        return _unbundle(bytes(first))
-    if len(first) != _HEAD.size:
-        raise RemoteProtocolError(f"no message head in {len(frames)} frames")
-    return (*_HEAD.unpack(first), frames[1:])
-
-
 def _unbundle(bundle: bytes) -> tuple[bytes, int, int, Sequence[bytes]]:
     count = bundle[1] if len(bundle) > 1 else 0
     if not 0 < count < len(_BUNDLES) or len(bundle) < _BUNDLES[count].size:
         raise RemoteProtocolError("a bundle without its beginning")
-    beginning = _BUNDLES[count].unpack_from(bundle)
-    if beginning[2] != _HEAD.size:
+    _, _, head, *lengths, code, task, attempt = _BUNDLES[count].unpack_from(bundle)
+    if head != _HEAD.size:
         raise RemoteProtocolError("a bundle without a message head")
     end, frames = _BUNDLES[count].size, []
-    for length in beginning[3 : 2 + count]:
+    for length in lengths:
         begin, end = end, end + length
-        frames.append(bundle[begin:end])
+        frames.append(bytes(bundle[begin:end]))
     if end != len(bundle):
         raise RemoteProtocolError(f"a bundle of {len(bundle)} bytes in place of {end}")
-    return (*beginning[-3:], frames)
+    return code, task, attempt, frames
 
 
 def _encode_header(kind: _Kind, message: Message) -> bytes:
@@ -335,7 +325,14 @@ def decode(frames: Sequence[bytes]) -> Message:
     """
     if frames and not len(frames[-1]):
         return Void()
-    code, task, attempt, frames = _split(frames)
+    first = frames[0] if frames else b""
+    if len(frames) == 1 and first[0] == 0:
+        code, task, attempt, frames = _unbundle(first)
+    elif len(first) == _HEAD.size:
+        code, task, attempt = _HEAD.unpack(first)
+        frames = frames[1:]
+    else:
+        raise RemoteProtocolError(f"no message head in {len(frames)} frames")
     if code not in _BY_CODE:
         raise RemoteProtocolError(f"unknown kind of message {code!r}")
     cls, kind = _BY_CODE[code]

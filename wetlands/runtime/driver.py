@@ -274,9 +274,12 @@ class Driver:
             return
         self._handling = True
         try:
-            self._execute(self.core.handle(event, time.monotonic()))
-            while self._backlog:
-                self._execute(self.core.handle(self._backlog.popleft(), time.monotonic()))
+            while True:
+                for command in self.core.handle(event, time.monotonic()):
+                    self._EXECUTORS[type(command)](self, command)
+                if not self._backlog:
+                    break
+                event = self._backlog.popleft()
         finally:
             self._handling = False
             self.saturated = self.core.saturated()
