@@ -41,8 +41,12 @@ from worker_entry.codec import carried, type_name
 # Sockets, processes and what goes with them are imported by the first launch(): a program that
 # imports this package may never come to that.
 if TYPE_CHECKING:
+    from wetlands.environments.locks.lock import Lock
     from wetlands.environments.probing import Interpreter
+    from wetlands.environments.progress import ProgressCallback
     from wetlands.environments.registry import Prefix, Registry
+    from wetlands.environments.upkeep.inventory import InstalledPackage
+    from wetlands.environments.upkeep.verification import Verification
     from wetlands.launching import WorkerEnv
     from wetlands.runtime.pool import Pool
 
@@ -541,6 +545,59 @@ class Environment:
         if wait:
             process.wait()
         return process
+
+    def packages(self) -> list[InstalledPackage]:
+        """Return the packages that lie in it: name, version, kind, source, size; sorted by name.
+
+        Read from the files that packages leave, whoever installed them; nothing is run.
+        """
+        return self._registry.upkeep.packages(self._prefix)
+
+    def verify(self) -> Verification:
+        """Compare every file with what its package says of it; return what does not match.
+
+        Compiled bytecode is passed over. Of an environment that was loaded by path, files that
+        belong to no package are untracked.
+        """
+        return self._registry.upkeep.verify(self._prefix)
+
+    def repair(self, on_progress: ProgressCallback | None = None) -> Verification:
+        """Build it anew from its lock if a file is missing or changed; return what was found.
+
+        What was installed later, by `install`, is gone then.
+
+        Args:
+            on_progress: As for `EnvironmentManager.create`.
+
+        Raises:
+            EnvironmentInUseError: Workers of some process run in it.
+            ConfigurationError: It was loaded by path, and is not ours to change.
+            EnvironmentBuildError: A package can't be fetched.
+        """
+        return self._registry.upkeep.repair(self._prefix, on_progress)
+
+    def lock(self) -> Lock:
+        """Return the lock that gives this environment, as it is now.
+
+        Raises:
+            EnvironmentBuildError: What was installed later is not on the package index.
+        """
+        return self._registry.upkeep.lock(self._prefix)
+
+    def export(self, path: str | os.PathLike[str] | None = None) -> str:
+        """Return it as the text of a file for others, and write that file if a path is given.
+
+        Args:
+            path: Of an ``environment.yml`` (any ``.yml`` or ``.yaml``), with names and versions,
+                or of a lock (``pylock.toml``), with every file and its hash. None: the text of
+                an ``environment.yml``, which is not written.
+
+        Raises:
+            ConfigurationError: No such file is called like that.
+            EnvironmentBuildError: As for `lock`.
+            ProvisioningError: The file can't be written.
+        """
+        return self._registry.upkeep.export(self._prefix, path)
 
     def delete(self) -> None:
         """Exit the workers and remove the environment from disk.

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from wetlands.environments.cancellation import Cancellation
     from wetlands.environments.locks.lock import Lock
     from wetlands.environments.recipe import Dependencies, Recipe
+    from wetlands.environments.upkeep.pruning import Pruned
+    from wetlands.environments.upkeep.usage import DiskUsage
 
 PathLike = str | os.PathLike[str]
 
@@ -236,6 +238,29 @@ class EnvironmentManager:
     def environment_exists(self, name: str) -> bool:
         """Tell whether an environment of this name lies under the root, ready to be loaded."""
         return name in self._registry.names()
+
+    def prune(self, unused_days: float = 30, *, trial: bool = False) -> Pruned:
+        """Remove environments that nobody used for a while, and caches that none needs.
+
+        Environments in which workers run, of whatever process, and those that are just built stay.
+        An environment counts as used when it is created again, loaded, launched or exited.
+
+        Args:
+            unused_days: For how many days nobody must have used it; 0 for all that are not in use.
+            trial: Remove nothing, and only say what would be removed.
+
+        Raises:
+            ConfigurationError: The number can't be right.
+            ProvisioningError: Something can't be removed.
+        """
+        return self._registry.upkeep.prune(unused_days, trial=trial)
+
+    def disk_usage(self) -> DiskUsage:
+        """Return how much space the root takes: all of it, each environment, each cache.
+
+        A file with several names, as most have that environments share, is counted once.
+        """
+        return self._registry.upkeep.disk_usage()
 
     # -- using them --------------------------------------------------------------------------------
 

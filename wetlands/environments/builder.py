@@ -13,6 +13,10 @@ from wetlands.environments.probing import Interpreter, fingerprint_of
 from wetlands.environments.progress import Stage
 from wetlands.environments.recipe import Recipe
 from wetlands.environments.records import Record, write_record
+from wetlands.environments.upkeep.links import damaged
+from wetlands.environments.upkeep.manifests import read_manifests, write_skeleton
+from wetlands.environments.upkeep.verification import sha256_of
+from wetlands.environments.venv import mend
 from wetlands.environments.workspace import Workspace
 
 
@@ -21,8 +25,7 @@ def build(
 ) -> Record:
     """Build the prefix in place and declare it whole.
 
-    What a dead builder left is removed first. What fails half-way is removed as well, as far as
-    possible; without its marker it would not be used anyway.
+    What a dead builder left is removed first; without its marker it would not be used anyway.
 
     Raises:
         ConfigurationError: What the recipe asks for is not possible here.
@@ -36,13 +39,7 @@ def build(
     maker.prepare()
     work.reporter.stage(Stage.LOCKING, "resolving its dependencies")
     maker.lock(key)
-    # Only now: an environment outlives a recipe that was to replace it and can't be resolved.
-    layout.marker.unlink(missing_ok=True)
-    try:
-        made = _make(work, recipe, maker)
-    except BaseException:
-        remove_tree(layout.prefix)
-        raise
+    made = make(work, recipe, maker)
     record = Record(
         name=work.reporter.name,
         key=key,
@@ -55,9 +52,33 @@ def build(
     return record
 
 
-def _make(work: Workspace, recipe: Recipe, maker: Maker) -> Interpreter:
-    made = maker.make()
-    if recipe.commands:
-        work.shell(recipe.commands, made)
-        made = probing.probe(work.layout.python)  # pyzmq may have come with them
+def make(work: Workspace, recipe: Recipe, maker: Maker) -> Interpreter:
+    """Make the prefix what its lock says, with all that the recipe wants done in it.
+
+    What fails half-way is removed, as far as possible.
+
+    Raises:
+        EnvironmentBuildError: A package can't be installed, or an install command failed.
+    """
+    # Only now: an environment outlives a recipe that was to replace it and can't be resolved.
+    work.layout.marker.unlink(missing_ok=True)
+    try:
+        made = maker.make()
+        _settle(work)
+        if recipe.commands:
+            work.shell(recipe.commands, made)
+            made = probing.probe(work.layout.python)  # pyzmq may have come with them
+    except BaseException:
+        remove_tree(work.layout.prefix)
+        raise
     return made
+
+
+def _settle(work: Workspace) -> None:
+    """Have what was just installed as its packages say, and note what belongs to none of them."""
+    layout = work.layout
+    manifests = read_manifests(layout.prefix)
+    if names := damaged(manifests):
+        mend(work, names)
+        manifests = read_manifests(layout.prefix)
+    write_skeleton(layout.skeleton, layout.prefix, manifests, sha256_of)

@@ -19,6 +19,7 @@ from wetlands.environments.disk import explained, make_folder
 from wetlands.environments.flock import FileLock, Lease
 from wetlands.environments.layout import Layout
 from wetlands.environments.progress import Reporter, Stage
+from wetlands.environments.upkeep.last_use import note_use
 from wetlands.errors import EnvironmentInUseError
 
 _ATTEMPTS = 100
@@ -93,4 +94,5 @@ def take_lease(layout: Layout) -> Lease:
             f"environment {layout.folder.name!r} is being built, replaced or deleted right now: "
             "call create() to wait for it"
         )
-    return Lease(lock)
+    note_use(layout)
+    return Lease(lock, on_close=lambda: note_use(layout))

@@ -20,6 +20,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 
@@ -115,8 +116,9 @@ class Lease:
     Safe to close from any thread, and more than once.
     """
 
-    def __init__(self, lock: FileLock) -> None:
+    def __init__(self, lock: FileLock, on_close: Callable[[], object] = lambda: None) -> None:
         self._lock = lock
+        self._on_close = on_close
 
     def fileno(self) -> int:
         """Return a descriptor that a worker may inherit, to hold the lease as well."""
@@ -124,6 +126,7 @@ class Lease:
 
     def close(self) -> None:
         """Give the environment up."""
+        self._on_close()
         self._lock.release()
 
     def __enter__(self) -> Lease:

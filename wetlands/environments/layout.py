@@ -7,6 +7,7 @@
     envs/<name>/ready.json     the prefix is whole; written last, removed first
     envs/<name>/pylock.toml    what the recipe was resolved to, with hashes
     envs/<name>/conda-packages.json  the same, of a Conda environment's Conda packages
+    envs/<name>/skeleton.json  which files of the prefix belong to no package, with hashes
     envs/<name>/log.txt        what the tools said when it was built
     envs/<name>/prefix/        the environment itself
 """
@@ -26,6 +27,7 @@ class Layout:
         self.marker = folder / "ready.json"
         self.lock = folder / "pylock.toml"
         self.conda_lock = folder / "conda-packages.json"
+        self.skeleton = folder / "skeleton.json"
         self.log = folder / "log.txt"
         self.build_lock = folder / "build.lock"
         self.use_lock = folder / "use.lock"

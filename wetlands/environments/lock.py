@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from wetlands.environments import uv
 from wetlands.environments.disk import write_atomically
 from wetlands.environments.local_sources import ConfigFile
 from wetlands.environments.locks import pylock
@@ -77,28 +78,41 @@ def resolve(
         EnvironmentBuildError: It can't be resolved; carries all that the resolver said.
     """
     if recipe.lock:
-        return recipe.lock.text(work.layout.folder)
+        return recipe.lock.beside(recipe.local).text(work.layout.folder)
     inputs = requirement_options(recipe, scratch)
     base = ["--python", str(interpreter.executable), *options]
-    text = _compile(work, recipe, [*base, *inputs]) if inputs else _EMPTY
+    cwd = folder_of(recipe)
+    text = compile_lock(work, [*base, *inputs], cwd) if inputs else _EMPTY
     if recipe.no_deps:
         listed = _write(scratch / "alone.in", recipe.no_deps)
-        text = merge(text, _compile(work, recipe, [*base, listed, "--no-deps"]))
+        text = merge(text, compile_lock(work, [*base, listed, "--no-deps"], cwd))
     return text
 
 
-def _compile(work: Workspace, recipe: Recipe, options: Sequence[str]) -> str:
+def compile_lock(work: Workspace, options: Sequence[str], cwd: Path | None = None) -> str:
+    """Return what uv resolves to, as the text of a lock beside the environment.
+
+    Args:
+        work: The environment's folder.
+        options: For which Python, and from which files.
+        cwd: The folder from which relative paths in these files count.
+
+    Raises:
+        EnvironmentBuildError: It can't be resolved.
+    """
     output = _draft(work)
     output.unlink(missing_ok=True)
     work.uv(
         ["pip", "compile", "--format", "pylock.toml", "--no-header", "--no-annotate",
          "--output-file", str(output), *options],
         "its dependencies can't be resolved",
-        cwd=folder_of(recipe),
+        cwd=cwd,
     )  # fmt: skip
     text = output.read_text(encoding="utf-8")
     output.unlink()
-    return text
+    # uv's own lock does not say which index a file is from, and without that its cache is not
+    # asked by name: where addresses carry no permission to be cached, all is fetched again.
+    return pylock.dump(pylock.indexed(pylock.parse(text, str(output)), uv.only_index()))
 
 
 def _draft(work: Workspace) -> Path:

@@ -51,3 +51,21 @@ def maker_for(work: Workspace, recipe: Recipe, root: Path) -> Maker:
     from wetlands.environments.venv import VenvMaker
 
     return VenvMaker(work, recipe, root / "interpreters")
+
+
+def maker_again(work: Workspace, recipe: Recipe, made: Interpreter, root: Path) -> Maker:
+    """Return what makes an environment again from the locks beside it.
+
+    Args:
+        work: The environment's folder.
+        recipe: What is to be done beside installing what the locks list.
+        made: The Python that it had.
+        root: The root of all environments.
+    """
+    if work.layout.conda_lock.exists():
+        from wetlands.environments.conda.maker import CondaMaker
+
+        return CondaMaker(work, recipe, root)
+    from wetlands.environments.venv import VenvMaker
+
+    return VenvMaker(work, recipe, root / "interpreters", made)

@@ -6,7 +6,6 @@ a finished environment is in `records`.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import threading
 from collections.abc import Mapping, Sequence
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from wetlands.environments.locks.making import Given
     from wetlands.environments.probing import Interpreter
     from wetlands.environments.recipe import Recipe
+    from wetlands.environments.upkeep.face import Upkeep
 
 __all__ = ["Lease", "Prefix", "Registry"]
 
@@ -239,8 +239,7 @@ class Registry:
             ConfigurationError: It was adopted, and is not ours to remove.
             EnvironmentInUseError: It is in use, or being built, by any process.
         """
-        from wetlands.environments.claims import building, unused
-        from wetlands.environments.disk import explained, remove_tree
+        from wetlands.environments.removal import remove
 
         if not prefix.managed:
             raise ConfigurationError(
@@ -248,18 +247,15 @@ class Registry:
                 "here: remove it with the tool that made it"
             )
         layout = self._layout(prefix.name)
-        if not layout.folder.exists():
-            return
-        with building(layout, None) as lock, unused(layout) as use:
-            with explained("remove", layout.folder):
-                layout.marker.unlink(missing_ok=True)
-                for path in layout.folder.iterdir():
-                    if path not in (layout.build_lock, layout.use_lock):
-                        remove_tree(path)
-            use.remove()
-            lock.remove()
-        with contextlib.suppress(OSError):
-            layout.folder.rmdir()  # unless somebody has begun to build it again
+        if layout.folder.exists():
+            remove(layout)
+
+    @property
+    def upkeep(self) -> Upkeep:
+        """What becomes of environments after they were made."""
+        from wetlands.environments.upkeep.face import Upkeep
+
+        return Upkeep(self.root, bar=self._bar)
 
     # -- inside ------------------------------------------------------------------------------------
 
@@ -285,6 +281,9 @@ class Registry:
         )
 
     def _remember(self, prefix: Prefix) -> Prefix:
+        from wetlands.environments.upkeep.last_use import note_use
+
+        note_use(self._layout(prefix.name))
         with self._guard:
             self._given[prefix.name] = prefix.key
         return prefix

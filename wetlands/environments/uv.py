@@ -8,7 +8,9 @@ dropped; a configuration file counts if it is the user's, not the current folder
 
 from __future__ import annotations
 
+import functools
 import os
+import re
 import subprocess
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -81,6 +83,19 @@ def _passed_on(name: str) -> bool:
     ):
         return True
     return not name.startswith(_DROPPED_PREFIXES)
+
+
+def only_index() -> str:
+    """Return the address of the index that uv asks, without credentials; empty if it asks more."""
+    return _only_index(tuple(sorted(environment().items())))
+
+
+@functools.lru_cache(maxsize=4)
+def _only_index(told: tuple[tuple[str, str], ...]) -> str:
+    del told  # what the answer depends on
+    said = query(["pip", "compile", "--quiet", "--no-header", "--emit-index-url", "-"]) or ""
+    named = re.findall(r"^--(?:extra-)?index-url (\S+)$", said, re.MULTILINE)
+    return re.sub(r"(?<=://)[^/]*@", "", named[0]) if len(named) == 1 else ""
 
 
 def run(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 
 from wetlands.environments import probing
@@ -13,6 +14,7 @@ from wetlands.environments.probing import Interpreter
 from wetlands.environments.progress import Stage
 from wetlands.environments.recipe import Recipe
 from wetlands.environments.workspace import Workspace
+from wetlands.errors import ConfigurationError
 
 
 class VenvMaker:
@@ -22,21 +24,37 @@ class VenvMaker:
         work: The environment's folder.
         recipe: What it is made of.
         cache: Where the answers of interpreters are kept.
+        made: The Python of the venv that it was, if it is made again.
     """
 
-    def __init__(self, work: Workspace, recipe: Recipe, cache: Path) -> None:
+    def __init__(
+        self, work: Workspace, recipe: Recipe, cache: Path, made: Interpreter | None = None
+    ) -> None:
         self._work = work
         self._recipe = recipe
         self._cache = cache
+        self._made = made
 
     def prepare(self) -> None:
         """Choose the Python."""
         wish = self._recipe.python or "the host's own version"
         self._work.reporter.stage(Stage.INTERPRETER, f"looking for Python {wish}")
-        self._base = choose(self._recipe.python, cache=self._cache)
+        self._base = self._former() or choose(self._recipe.python, cache=self._cache)
+
+    def _former(self) -> Interpreter | None:
+        """Return the Python that the venv was made from before, if it is still the same."""
+        if self._made is None:
+            return None
+        try:
+            path = self._made.base_executable or self._made.executable
+            base = probing.probe(path, cache=self._cache)
+        except ConfigurationError:
+            return None
+        return base if base.abi == self._made.abi and not base.virtual else None
 
     def lock(self, key: str) -> None:
-        """Have ``pylock.toml``."""
+        """Have ``pylock.toml``, and it alone."""
+        self._work.layout.conda_lock.unlink(missing_ok=True)
         ensure_lock(self._work, self._recipe, key, self._base)
 
     def make(self) -> Interpreter:
@@ -92,10 +110,6 @@ def fill_prefix(work: Workspace, recipe: Recipe) -> None:
         else:
             sources = [str(work.layout.lock)]
         install(work, [word for source in sources for word in ("--requirements", source)], recipe)
-        if recipe.lock and recipe.local:
-            own = Recipe(local=recipe.local)
-            options = requirement_options(own, scratch)
-            install(work, ["--no-deps", "--requirements", *options], own)
 
 
 def seed(work: Workspace) -> None:
@@ -106,11 +120,29 @@ def seed(work: Workspace) -> None:
     )
 
 
-def install(work: Workspace, sources: list[str], recipe: Recipe) -> list[str]:
+def mend(work: Workspace, names: Sequence[str]) -> None:
+    """Install packages again that came out of uv's cache edited.
+
+    Raises:
+        EnvironmentBuildError: A package can't be fetched.
+    """
+    work.reporter.line(f"fetching again what was changed in uv's cache: {', '.join(names)}")
+    forget(work, names)
+    again = [word for name in names for word in ("--reinstall-package", name)]
+    install(work, [*again, "--requirements", str(work.layout.lock)], None)
+
+
+def forget(work: Workspace, names: Sequence[str]) -> None:
+    """Remove packages from uv's cache."""
+    if names:
+        work.uv(["cache", "clean", *names], "uv's cache can't be cleaned")
+
+
+def install(work: Workspace, sources: list[str], recipe: Recipe | None) -> list[str]:
     """Install requirements files or a lock into the environment's prefix."""
     return work.uv(
         ["pip", "install", "--preview-features", "pylock",
          "--python", str(work.layout.python), *sources],
         "its packages can't be installed",
-        cwd=folder_of(recipe),
+        cwd=folder_of(recipe) if recipe else None,
     )  # fmt: skip

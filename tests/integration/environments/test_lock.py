@@ -21,8 +21,6 @@ from wetlands.errors import (
     EnvironmentConflictError,
 )
 
-pytestmark = pytest.mark.network
-
 
 @pytest.fixture
 def manager(shared_root: Path) -> Iterator[EnvironmentManager]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from wetlands.environments.disk import explained, write_atomically
+from wetlands.environments.local_sources import LocalPackage
 from wetlands.environments.locks import pylock
 from wetlands.environments.locks.package import LockedPackage
 from wetlands.environments.locks.platforms import find_platform, here
@@ -23,7 +25,7 @@ _FORMATS = "pylock.toml"
 class Lock:
     """Which file of which package, with its sha256, makes an environment.
 
-    Made by `EnvironmentManager.lock`, `Environment.export_lock` or `Lock.read`. Immutable, hence
+    Made by `EnvironmentManager.lock`, `Environment.lock` or `Lock.read`. Immutable, hence
     safe to use from any thread.
 
     Attributes:
@@ -92,6 +94,10 @@ class Lock:
             write_atomically(file, self.text(file.parent))
             file.chmod(0o644)  # unlike what lies under a root, it is made to be shared
         return file
+
+    def beside(self, local: Sequence[LocalPackage]) -> Lock:
+        """Return this lock together with packages in folders of this machine."""
+        return replace(self, document=pylock.with_folders(self.document, local)) if local else self
 
     def text(self, folder: Path) -> str:
         """Return it as the content of a file in a folder."""

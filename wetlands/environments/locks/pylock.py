@@ -222,6 +222,32 @@ def without_folders(document: Document) -> tuple[Document, list[str]]:
     return {**document, "packages": kept}, folders
 
 
+def with_folders(document: Document, local: Iterable[LocalPackage]) -> Document:
+    """Return the lock with packages added that are folders of this machine."""
+    added = [
+        {
+            "name": canonical_name(package.name.partition("[")[0]),
+            "directory": {"path": package.path, "editable": package.editable},
+        }
+        for package in local
+    ]
+    return {**document, "packages": [*document.get("packages", ()), *added]}
+
+
+def indexed(document: Document, index: str) -> Document:
+    """Return the lock with the index noted of packages that say none and have files.
+
+    Args:
+        document: The lock.
+        index: Where they came from; empty if that is not known.
+    """
+    changed = copy.deepcopy(document)
+    for entry in changed.get("packages", ()):
+        if index and "archive" not in entry and any("url" in table for table in _tables(entry)):
+            entry.setdefault("index", index)
+    return changed
+
+
 def content(document: Document) -> list[Any]:
     """Return what decides what a lock installs, wherever its files are fetched from."""
     return sorted(

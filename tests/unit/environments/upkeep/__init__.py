@@ -1,0 +1,1 @@
+"""Upkeep on made-up prefixes."""
