@@ -29,6 +29,8 @@ LAYERS: list[set[str]] = [
      "wetlands.proxy", "wetlands.result_proxy", "wetlands.retry", "wetlands.activation"},
     {"wetlands.runtime", "wetlands.environments"},
     {"wetlands.launching", "wetlands.creating"},
+    {"wetlands.installed"},
+    {"wetlands.staffed"},
     {"wetlands.environment"},
     {"wetlands.environment_manager"},
     {"wetlands"},
