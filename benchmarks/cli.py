@@ -11,6 +11,7 @@ from pathlib import Path
 from benchmarks import page, results
 from benchmarks.part import Options
 from benchmarks.parts import PARTS
+from benchmarks.peers.adapters import PEERS, STDLIB
 
 RESULTS = Path(__file__).with_name("results")
 
@@ -43,6 +44,7 @@ def _measure(run: results.Run, given: argparse.Namespace) -> list[str]:
     options = Options(
         smoke=given.smoke,
         large=given.large,
+        peers=_peers(given),
         rounds=given.rounds,
         tasks=given.tasks,
         items=given.items,
@@ -61,6 +63,13 @@ def _measure(run: results.Run, given: argparse.Namespace) -> list[str]:
     return failed
 
 
+def _peers(given: argparse.Namespace) -> tuple[str, ...]:
+    """Return the names of the peers: those asked for, or all, or what needs no installing."""
+    if given.peers is None:
+        return STDLIB if given.smoke else PEERS
+    return tuple(given.peers)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
@@ -71,6 +80,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--only", nargs="+", choices=list(PARTS), metavar="PART", help="some parts")
     parser.add_argument(
         "--large", action="store_true", help="also arrays of 1 GB and queues of 1,000,000 tasks"
+    )
+    parser.add_argument(
+        "--peers",
+        nargs="*",
+        type=_peer,
+        metavar="POOL",
+        help=f"pools to compare with, in the part `pools`: {', '.join(PEERS)}; without this, all, "
+        "or with --smoke those of the standard library",
     )
     parser.add_argument("--rounds", type=_positive, help="how often everything takes its turn")
     parser.add_argument("--tasks", type=_positive, default=20_000, help="no-ops one by one")
@@ -93,6 +110,13 @@ def _positive(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError(f"{number} is not 1 or more")
     return number
+
+
+def _peer(text: str) -> str:
+    for name in PEERS:
+        if name.lower() == text.lower():
+            return name
+    raise argparse.ArgumentTypeError(f"{text!r} is none of {', '.join(PEERS)}")
 
 
 def _folder_of(path: Path) -> Path:

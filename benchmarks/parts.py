@@ -7,6 +7,7 @@ from benchmarks import (
     idle,
     latency,
     mixed,
+    pools,
     queueing,
     startup,
     throughput,
@@ -19,6 +20,7 @@ from benchmarks.part import Part
 PARTS: dict[str, Part] = {
     part.name: part
     for part in (
+        pools.PART,
         latency.PART,
         throughput.PART,
         queueing.PART,
