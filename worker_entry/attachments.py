@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 import re
 import weakref
-from typing import Any, Sequence
+from typing import Any, Callable, Sequence
 
 from worker_entry.segment import HEADER, SEATS, Segment, attach, map_file, open_existing
 
@@ -29,7 +29,22 @@ class StaleReferenceError(Exception):
 
 
 class _Hold:
-    """What arrays keep alive for as long as their segment may not be used again."""
+    """What arrays keep alive for as long as their segment may not be used again.
+
+    Args:
+        words: The header of the segment.
+        place: Of the number in it that is set when the last of them is gone.
+        number: That one.
+    """
+
+    def __init__(self, words: Any, place: int, number: int) -> None:
+        self._end = (words, place, number, os.getpid())
+
+    def __del__(self, getpid: Callable[[], int] = os.getpid) -> None:
+        words, place, number, pid = self._end
+        # A forked child has copies of our arrays; that it drops them says nothing about ours.
+        if getpid() == pid:
+            words[place] = number
 
 
 class _Attachment:
@@ -116,9 +131,7 @@ class Attachments:
             if seat:
                 segment.words[SEATS + seat] = taken
             raise StaleReferenceError(f"lease {number} of segment {segment.name} has ended")
-        hold = _Hold()
-        end = weakref.finalize(hold, _let_go, segment.words, SEATS + seat, taken, os.getpid())
-        end.atexit = False
+        hold = _Hold(segment.words, SEATS + seat, taken)
         found.number, found.hold = number, weakref.ref(hold)
         return hold
 
@@ -128,12 +141,6 @@ class Attachments:
         for place, key in enumerate(spare):
             if place < surplus or self._attached[key].segment.retired():
                 del self._attached[key]
-
-
-def _let_go(words: Any, place: int, number: int, pid: int) -> None:
-    # A forked child has copies of our arrays; that it drops them says nothing about ours.
-    if os.getpid() == pid:
-        words[place] = number
 
 
 def _map_again(segment: Segment) -> Any:

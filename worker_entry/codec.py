@@ -18,6 +18,7 @@ from __future__ import annotations
 import math
 import sys
 from pickle import dumps as _pickle
+from types import FunctionType
 from typing import TYPE_CHECKING, Any, Sequence
 
 from worker_entry.carrier import InlineCarrier
@@ -30,6 +31,14 @@ if TYPE_CHECKING:
 
 #: Types that mean the same to any pickler: cloudpickle, ten times slower, has nothing to add.
 _PLAIN = frozenset((type(None), bool, int, float, complex, str, bytes))
+
+
+_ELSEWHERE = "put its module there, or pass plain data"
+#: For what is not in a module that the other side could import.
+_BY_SOURCE = (
+    "to another minor version of Python only the submitted function goes as source, with what it "
+    "uses: submit functools.partial(function, ...) with this in it, or put this into a module"
+)
 
 
 class CodecError(Exception):
@@ -130,13 +139,13 @@ class Codec:
             reason = self._failure_of(value)
             if reason is not None:
                 told = self._blame(value, name, reason)
-                return told or f"{name} of type {type_name(value)} can't be pickled: {_say(reason)}"
+                return told or self._unpicklable(name, value, reason)
         return f"the arguments can't be pickled together: {error}"
 
     def _blame(self, value: Any, name: str, error: BaseException) -> str | None:
         """Say which part of a value can't be pickled; None if it is the value as a whole."""
-        if isinstance(error, RecursionError):
-            return None  # the part would be as deep as it gets
+        if isinstance(error, RecursionError) or isinstance(error.__cause__, RecursionError):
+            return _blame_depth(value, name)
         from worker_entry.culprit import find_unpicklable
 
         fails = lambda part: self._failure_of(part) is not None  # noqa: E731
@@ -144,7 +153,12 @@ class Codec:
         reason = self._failure_of(part)
         if part is value or reason is None:
             return None
-        return f"{path} of type {type_name(part)} can't be pickled: {_say(reason)}"
+        return self._unpicklable(path, part, reason)
+
+    def _unpicklable(self, path: str, part: Any, reason: BaseException) -> str:
+        text = f"{path} of type {type_name(part)} can't be pickled: {_say(reason)}"
+        foreign = isinstance(part, (FunctionType, type)) and not self.by_value
+        return f"{text}: {_BY_SOURCE}" if foreign else text
 
     def _failure_of(self, value: Any) -> Exception | None:
         try:
@@ -172,10 +186,8 @@ class Codec:
             return f"{path}: {reason}"
         if name.startswith("worker_entry."):
             return f"{path}: {_say(reason)}, in {self.place}"
-        return (
-            f"{path}: {name} can't be imported in {self.place} ({_say(reason)}): "
-            "put its module there, or pass plain data"
-        )
+        advice = _BY_SOURCE if name.startswith("__main__.") else _ELSEWHERE
+        return f"{path}: {name} can't be imported in {self.place} ({_say(reason)}): {advice}"
 
 
 def carried(frames: Sequence[Any]) -> int:
@@ -189,6 +201,19 @@ def type_name(value: Any) -> str:
     if cls.__module__ == "builtins":
         return str(cls.__qualname__)
     return f"{cls.__module__}.{cls.__qualname__}"
+
+
+def _blame_depth(value: Any, name: str) -> str:
+    from worker_entry.ring import find_ring
+
+    found = find_ring(value, name)
+    if found is None:
+        return f"{name} is nested too deep: pass its parts in a flat list"
+    path, kind = found
+    return (
+        f"{path} is the {kind} that it lies in, which can't be pickled: only lists, dicts and "
+        "attributes may refer to what they are in"
+    )
 
 
 def _trust(pickle: Any) -> bool:

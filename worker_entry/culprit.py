@@ -32,7 +32,7 @@ def find_unpicklable(value: Any, path: str, fails: Callable[[Any], bool]) -> tup
     seen = {id(value)}
     left = MAX_PARTS
     while True:
-        for step, part in _parts(value):
+        for step, part in parts_of(value):
             left -= 1
             if left < 0:
                 return path, value
@@ -44,7 +44,8 @@ def find_unpicklable(value: Any, path: str, fails: Callable[[Any], bool]) -> tup
             return path, value
 
 
-def _parts(value: Any) -> Step:
+def parts_of(value: Any) -> Step:
+    """Give the parts of a value that pickle would look at, with how their paths go on."""
     if isinstance(value, dict):
         yield from ((_index(key), part) for key, part in value.items())
         yield from ((f" key {_index(key)}", key) for key in value)
@@ -191,7 +192,7 @@ def _walk(start: list[tuple[str, Any]]) -> Step:
 
 
 def _plain_parts(part: Any) -> Step:
-    return _parts(part) if isinstance(part, (dict, list, tuple, set, frozenset)) else iter(())
+    return parts_of(part) if isinstance(part, (dict, list, tuple, set, frozenset)) else iter(())
 
 
 def _ghost_parts(ghost: Any) -> Step:

@@ -95,12 +95,14 @@ class SegmentPool:
         self._shelves.clear()
 
     def _find(self, room: int) -> Segment | None:
-        larger = rounded(room + 1)
-        found = self._reuse(room) or self._reuse(larger) or self._reuse(rounded(larger + 1))
-        found = found or self._make(0, room)
+        found = self._reuse(room) or self._reuse_larger(room) or self._make(0, room)
         if found is None and self._trim():
             found = self._make(0, room)
         return found
+
+    def _reuse_larger(self, room: int) -> Segment | None:
+        larger = rounded(room + 1)
+        return self._reuse(larger) or self._reuse(rounded(larger + 1))
 
     def _reuse(self, room: int) -> Segment | None:
         shelf = self._shelves.get(room)

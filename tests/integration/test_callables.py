@@ -244,3 +244,35 @@ def test_a_file_that_it_imports_is_loaded_again_when_it_changes(
     finally:
         for name in ("around", "changing"):
             del sys.modules[name]
+
+
+def test_functions_among_arguments_travel_or_are_told_how_to(env: Environment) -> None:
+    def apply(function: Any, x: int) -> Any:
+        return function(x)
+
+    assert env.execute(functools.partial(apply, lambda x: x + LIMIT), args=(1,)) == 11
+    if is_host(env):
+        assert env.execute(apply, args=(lambda x: x + LIMIT, 1)) == 11
+        return
+    with pytest.raises(SerializationError, match=r"args\[0\].*submit functools.partial\("):
+        env.submit(apply, args=(lambda x: x + LIMIT, 1))
+
+
+def test_a_function_of_the_main_program_among_arguments_is_told_how_to_travel(
+    env: Environment, tmp_path: Path
+) -> None:
+    if is_host(env):
+        pytest.skip("by value, it travels")
+    script = tmp_path / "program.py"
+    script.write_text(
+        "import sys\nfrom wetlands import EnvironmentManager\n"
+        "def add(x): return x + 1\n"
+        "def apply(f, x): return f(x)\n"
+        "with EnvironmentManager(sys.argv[1]).load('there', sys.argv[2]) as env:\n"
+        "    env.launch()\n"
+        "    print(env.submit(apply, args=(add, 1)).wait_for().error)\n"
+    )
+    command = [sys.executable, str(script), str(tmp_path), str(env.interpreter.executable)]
+    told = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
+    assert "args[0]: __main__.add can't be imported in environment 'there'" in told
+    assert "submit functools.partial(" in told

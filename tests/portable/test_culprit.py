@@ -158,3 +158,35 @@ def test_recursive_values_come_to_an_end(elsewhere: Any) -> None:
     del sys.modules["only_there"]
     with pytest.raises(CodecError, match=r"value\[0\]: only_there.Net"):
         PLAIN.loads(frames)
+
+
+# -- what lies in itself ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("codec", [Codec(5, True), Codec(5, False), Codec(4, False)])
+def test_an_array_that_lies_in_itself_is_named(codec: Codec) -> None:
+    array, other = np.empty(3, object), np.empty(2, object)
+    array[1] = array
+    with pytest.raises(CodecError, match=r"args\[1\]\['a'\]\[0\]\[1\] is the ndarray that it lies"):
+        codec.dumps_call((1, {"a": [array]}), {})
+    array[1], other[0] = (5, other), array
+    with pytest.raises(CodecError, match=r"result\[1\]\[1\]\[0\] is the ndarray that it lies"):
+        codec.dumps(array, "result")
+
+
+def test_what_is_nested_too_deep_is_not_taken_for_a_ring() -> None:
+    deep: Any = ()
+    for _ in range(100_000):
+        deep = (deep,)
+    with pytest.raises(CodecError, match=r"args\[0\] is nested too deep"):
+        Codec(5, False).dumps_call((deep,), {})
+
+
+def test_rings_of_lists_beside_what_is_too_deep_are_no_culprits() -> None:
+    ring: list[Any] = []
+    ring.append((ring, {"k": ring}))
+    deep: Any = ()
+    for _ in range(100_000):
+        deep = (deep,)
+    with pytest.raises(CodecError, match=r"args\[0\] is nested too deep"):
+        Codec(5, False).dumps_call(([ring, deep],), {})

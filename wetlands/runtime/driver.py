@@ -455,7 +455,7 @@ class Driver:
     def _on_output(self, worker: WorkerLink, message: protocol.Output) -> None:
         task = self._task_of(worker, message.task, message.attempt)
         if task is not None and message.payload:
-            load = self._endings.loader(self._redeem(message.payload), task, worker.id)
+            load = self._endings.loader(self._redeem(worker, message.payload), task, worker.id)
             task._set_output(message.key, load)
 
     def _on_log(self, worker: WorkerLink, message: protocol.Log) -> None:
@@ -471,9 +471,8 @@ class Driver:
         self._host.delivery.call(lambda: task_logger.log(message.level, "%s", text, extra=extra))
 
     def _on_result(self, worker: WorkerLink, message: protocol.Result) -> None:
-        self._end(
-            worker, message.task, message.attempt, Outcome.COMPLETED, self._redeem(message.payload)
-        )
+        detail = self._redeem(worker, message.payload)
+        self._end(worker, message.task, message.attempt, Outcome.COMPLETED, detail)
 
     def _on_kept(self, worker: WorkerLink, message: protocol.Kept) -> None:
         proxy = ResultProxy(self._keeper, worker.id, message.task, message.type)
@@ -501,10 +500,10 @@ class Driver:
                 self._send_dropped(worker)
         self.handle(TaskEnded(worker.id, task, attempt, outcome, detail))
 
-    def _redeem(self, payload: Sequence[Any]) -> Sequence[Any]:
+    def _redeem(self, worker: WorkerLink, payload: Sequence[Any]) -> Sequence[Any]:
         """Have the value hold its segments from now on, whether it is ever looked at or not."""
         if len(payload) > 1 and isinstance(self._carrier, HostCarrier):
-            return self._carrier.redeem(payload)
+            return self._carrier.redeem_from(worker.id.slot, worker.id.incarnation, payload)
         return payload
 
     def _task_of(self, worker: WorkerLink, task: int, attempt: int) -> Task[Any] | None:

@@ -65,7 +65,7 @@ class HostCarrier(SegmentCarrier):
         return {
             "folders": self._folders,
             "family": self._family,
-            "owner": f"{slot}-{incarnation}",
+            "owner": _owner(slot, incarnation),
             "seat": slot + 1,
             "ceiling": self.ceiling,
             "threshold": self.threshold,
@@ -79,15 +79,22 @@ class HostCarrier(SegmentCarrier):
         """
         if self._seated.get(slot) == incarnation:
             self._clear(slot)
-        prefix = f"{self._family}.{slot}-{incarnation}."
+        prefix = self._prefix(slot, incarnation)
         self.attachments.forget(prefix)
         return lambda: self._remove(prefix)
+
+    def redeem_from(self, slot: int, incarnation: int, frames: Sequence[Any]) -> Sequence[Any]:
+        """Return a worker's result so that it holds what it names, of that worker's segments."""
+        return self.redeem(frames, self._prefix(slot, incarnation))
 
     def close(self) -> None:
         """Remove all segments; arrays that lie in them stay as they are."""
         self.shared.close()
         self.pool.retire()
         self._remove(f"{self._family}.")
+
+    def _prefix(self, slot: int, incarnation: int) -> str:
+        return f"{self._family}.{_owner(slot, incarnation)}."
 
     def _lease(self, views: Sequence[Any]) -> Lease | None:
         self._pauses = 0
@@ -118,6 +125,10 @@ class HostCarrier(SegmentCarrier):
                 if name.startswith(prefix):
                     with contextlib.suppress(OSError):  # another thread may be at it, too
                         os.unlink(os.path.join(folder, name))
+
+
+def _owner(slot: int, incarnation: int) -> str:
+    return f"{slot}-{incarnation}"
 
 
 def can_seat(size: int) -> bool:

@@ -437,6 +437,22 @@ def test_buffers_outside_of_their_segment_are_refused(
         host.look_up([json.dumps([entry]).encode()])
 
 
+def test_a_worker_gives_away_no_segments_but_its_own(
+    host: HostCarrier, worker: WorkerCarrier
+) -> None:
+    other = worker_of(host, slot=1)
+    frames = send(worker, content(1))
+    _, redeemed = host.redeem_from(0, 1, [b"pickle", *frames])
+    assert bytes(host.unpack([redeemed])[0]) == content(1)
+    arguments = [bytes(frame) for frame in pack(host, content(2))]
+    for slot, incarnation, table in ((1, 1, frames), (0, 2, frames), (0, 1, arguments)):
+        _, redeemed = host.redeem_from(slot, incarnation, [b"pickle", *table])
+        with pytest.raises(ValueError, match="not the sender's own"):
+            host.unpack([redeemed])
+    del redeemed
+    assert bytes(other.unpack(arguments)[0]) == content(2)
+
+
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.binary(max_size=50), min_size=1, max_size=3))
 def test_any_bytes_are_a_table_or_an_error(host: HostCarrier, frames: list[bytes]) -> None:
