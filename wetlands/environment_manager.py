@@ -158,8 +158,10 @@ class EnvironmentManager:
 
         Args:
             name: As for `create`.
-            path: ``requirements.txt``, ``pyproject.toml``, ``pylock.toml`` or ``environment.yml``.
-            optional_dependencies: Extras and dependency groups of a ``pyproject.toml``.
+            path: ``requirements.txt``, ``pyproject.toml``, ``pixi.toml``, ``pylock.toml`` or
+                ``environment.yml``.
+            optional_dependencies: Extras and dependency groups of a ``pyproject.toml``; features
+                and environments of pixi.
             additional_install_commands: As for `create`.
             config_path: An older name of ``path``.
             install_project: Install the project of a ``pyproject.toml`` too, and not only what it

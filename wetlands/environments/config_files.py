@@ -2,8 +2,7 @@
 
 A file in a format of the installer is handed to it as it is: requirement files know nested files,
 constraints, hashes, markers, options and paths, and reading them halfway would silently install
-something else. We read them only as far as the key needs: which lines decide the outcome. Of
-``environment.yml`` the pip part and python are taken; Conda packages in it are kept as such.
+something else. We read them only as far as the key needs: which lines decide the outcome.
 """
 
 from __future__ import annotations
@@ -16,16 +15,16 @@ from typing import Any
 
 from wetlands.activation import Commands
 from wetlands.environments import entries
-from wetlands.environments.local_sources import ConfigFile
+from wetlands.environments.conda.pixi_files import has_pixi, read_pixi
 from wetlands.environments.locks.agreement import locked
 from wetlands.environments.locks.lock import Lock, is_lock
 from wetlands.environments.project_files import read_project
 from wetlands.environments.python_request import parse_python
 from wetlands.environments.recipe import Recipe, parse_commands
-from wetlands.environments.requirement_files import read_requirements, scan_lines
+from wetlands.environments.requirement_files import inline_requirements, read_requirements
 from wetlands.errors import ConfigurationError
 
-SUPPORTED = "requirements.txt, pyproject.toml, pylock.toml, environment.yml"
+SUPPORTED = "requirements.txt, pyproject.toml, pixi.toml, pylock.toml, environment.yml"
 
 
 def read_config(
@@ -38,9 +37,11 @@ def read_config(
     """Return the recipe that a file describes.
 
     Args:
-        path: A requirements file (any ``.txt`` or ``.in``), ``pyproject.toml``, ``pylock.toml``,
-            ``pylock.<name>.toml`` or ``environment.yml`` (any ``.yml`` or ``.yaml``).
-        optional_dependencies: Extras or dependency groups of a ``pyproject.toml``.
+        path: A requirements file (any ``.txt`` or ``.in``), ``pyproject.toml``, ``pixi.toml``,
+            ``pylock.toml``, ``pylock.<name>.toml`` or ``environment.yml`` (any ``.yml`` or
+            ``.yaml``).
+        optional_dependencies: Extras or dependency groups of a ``pyproject.toml``; features or
+            environments of pixi.
         install_project: Install the project of a ``pyproject.toml`` too, not only what it needs.
         commands: Shell lines to run in the environment after installation.
 
@@ -50,13 +51,15 @@ def read_config(
     file = _check_path(path)
     wanted = tuple(sorted(set(entries.strings(optional_dependencies, "optional_dependencies"))))
     kind = _kind(file)
-    if kind != "project" and (wanted or install_project):
+    if kind not in ("project", "pixi") and (wanted or install_project):
         raise ConfigurationError(
             f"{file.name} has no optional dependencies and is no project: optional_dependencies "
-            "and install_project go with a pyproject.toml"
+            "and install_project go with a pyproject.toml or a pixi.toml"
         )
     if kind == "project":
         recipe = read_project(file, wanted, install_project)
+    elif kind == "pixi":
+        recipe = read_pixi(file, wanted, install_project)
     elif kind == "lock":
         recipe = locked(Recipe(), Lock.read(file))
     elif kind == "requirements":
@@ -77,7 +80,9 @@ def _check_path(path: object) -> Path:
 
 def _kind(file: Path) -> str:
     if file.name == "pyproject.toml":
-        return "project"
+        return "pixi" if has_pixi(file) else "project"
+    if file.name == "pixi.toml":
+        return "pixi"
     if is_lock(file):
         return "lock"
     if file.suffix in (".txt", ".in"):
@@ -92,14 +97,15 @@ def _kind(file: Path) -> str:
 def _read_environment(file: Path) -> Recipe:
     content = _load_yaml(file)
     conda, pip = _split(entries.items(content.get("dependencies"), f"{file.name}: dependencies"))
-    python, packages, _ = entries.parse_conda(
+    python, packages, alone = entries.parse_conda(
         conda, f"{file.name}: dependencies", entries.this_platform()
     )
     return Recipe(
         python=parse_python(python or None),
         conda=packages,
+        conda_alone=alone,
         channels=tuple(entries.strings(content.get("channels"), f"{file.name}: channels")),
-        config=_pip_part(file, entries.strings(pip, f"{file.name}: pip")),
+        config=inline_requirements(file, entries.strings(pip, f"{file.name}: pip")),
     )
 
 
@@ -124,19 +130,3 @@ def _split(listed: Sequence[Any]) -> tuple[list[Any], list[Any]]:
         else:
             conda.append(entry)
     return conda, pip
-
-
-def _pip_part(file: Path, lines: Sequence[str]) -> ConfigFile | None:
-    """Return the pip lines as the requirements file that they would be beside the YAML file."""
-    if not lines:
-        return None
-    content, folders = scan_lines(lines, file.parent)
-    hashed = any("--hash" in line for line in content)
-    return ConfigFile(
-        "requirements",
-        str(file),
-        content=tuple(content),
-        hashed=hashed,
-        folders=tuple(folders),
-        inline=tuple(lines),
-    )

@@ -23,6 +23,7 @@ _SIMPLE = re.compile(
     re.IGNORECASE | re.ASCII,
 )
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://\S+", re.IGNORECASE)
+_PYTHON_VERSION = re.compile(r"[\s\d.*,=<>!~]*")
 _CONDA_PYTHON = re.compile(r"(?:[\w./:-]+::)?python(?![\w.-])\s*(.*)", re.IGNORECASE)
 
 
@@ -163,7 +164,8 @@ def parse_conda(
     """Return the python request among Conda specs, the other specs in canonical form, and those to
     install without what they depend on.
 
-    pip alone makes no Conda environment: it is left out unless there is something else.
+    pip alone makes no Conda environment: it is left out unless there is something else. A Python
+    that only Conda can tell from others, by its build for instance, is one of the other specs.
     """
     from wetlands.environments.conda.specs import canonical_spec
 
@@ -173,7 +175,7 @@ def parse_conda(
         if text is None:
             continue
         found = _CONDA_PYTHON.fullmatch(text)
-        if found is None:
+        if found is None or not _PYTHON_VERSION.fullmatch(found[1]):
             wanted[alone].add(canonical_spec(text))
         else:
             python = found[1].strip()

@@ -7,7 +7,7 @@ file named by ``-r`` or ``-c`` and every local folder does, with its content.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from wetlands.environments.local_sources import METADATA_FILES, ConfigFile, LocalPackage
@@ -98,3 +98,18 @@ def absolute_line(line: str, folder: Path) -> str:
         option = "-c" if line.strip().startswith(("-c", "--c")) else "-r"
         return f"{option} {(folder / nested[1].strip()).resolve()}"
     return line
+
+
+def inline_requirements(file: Path, lines: Sequence[str]) -> ConfigFile | None:
+    """Return lines inside a file as the requirements file that they would be beside it."""
+    if not lines:
+        return None
+    content, folders = scan_lines(lines, file.parent)
+    return ConfigFile(
+        "requirements",
+        str(file),
+        content=tuple(content),
+        hashed=any("--hash" in line for line in content),
+        folders=tuple(folders),
+        inline=tuple(lines),
+    )

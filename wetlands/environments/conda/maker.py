@@ -18,7 +18,7 @@ from wetlands.environments import probing
 from wetlands.environments.conda.engine import Engine, check_prefix
 from wetlands.environments.conda.helper_process import require_rattler
 from wetlands.environments.conda.package import CondaPackage
-from wetlands.environments.conda.specs import python_spec
+from wetlands.environments.conda.specs import python_spec, split_spec
 from wetlands.environments.conda.stubs import constraints_for
 from wetlands.environments.disk import read_json, remove_tree, write_json
 from wetlands.environments.lock import keep_lock, resolve
@@ -29,6 +29,14 @@ from wetlands.environments.venv import fill_prefix, seed
 from wetlands.environments.workspace import Workspace
 
 FORMAT = 1
+
+
+def specs_of(recipe: Recipe) -> list[str]:
+    """Return the match specs of a recipe, that of its Python included: the host's by default."""
+    if any(split_spec(spec)[1] == "python" for spec in recipe.conda):
+        return [*recipe.conda]
+    own = f"=={sys.version_info[0]}.{sys.version_info[1]}.*"
+    return [python_spec(recipe.python or own), *recipe.conda]
 
 
 class CondaMaker:
@@ -94,10 +102,8 @@ class CondaMaker:
         return hashlib.sha256("\n".join(listed).encode()).hexdigest()
 
     def _solved(self) -> dict[str, object]:
-        own = f"=={sys.version_info[0]}.{sys.version_info[1]}.*"
-        python = python_spec(self._recipe.python or own)
         solution = self._engine.solve(
-            [python, *self._recipe.conda], self._recipe.channels, alone=self._recipe.conda_alone
+            specs_of(self._recipe), self._recipe.channels, alone=self._recipe.conda_alone
         )
         packages = [package.to_json() for package in solution.packages]
         return {"channels": list(solution.channels), "packages": packages}
