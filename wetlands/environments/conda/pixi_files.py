@@ -80,8 +80,7 @@ class _Manifest:
         if found := {"index-url", "extra-index-urls", "find-links"} & set(options):
             raise self.wrong(
                 f"has {', '.join(sorted(found))} in pypi-options, but where packages come from is "
-                "read from uv's settings only: set UV_DEFAULT_INDEX, UV_INDEX or UV_FIND_LINKS, and "
-                "take it out"
+                "read from uv's settings only: set UV_DEFAULT_INDEX, UV_INDEX or UV_FIND_LINKS"
             )
 
     def wrong(self, why: str) -> ConfigurationError:
