@@ -39,15 +39,15 @@ def draw(run: Run, folder: Path) -> list[Path]:
 
 def text(run: Run, old: Run | None = None) -> str:
     """Return all tables of a run, and how it compares with an older one."""
-    pieces = [_about(run), report.bars(bars(), run.series)]
+    tables = {"Bars": report.bars(bars(), run.series)}
     for name, part in PARTS.items():
-        series = run.of(name)
-        if series and part.table is not None:
-            pieces.append(part.table(series))
-    pieces.append(report.medians(run.series.values()))
+        if part.table is not None and run.of(name):
+            tables[part.about.capitalize()] = part.table(run.of(name))
+    tables["Everything that was measured"] = report.medians(run.series.values())
     if old is not None:
-        pieces += ["Compared with an earlier run:", report.comparison(old, run)]
-    return "\n\n".join(piece for piece in pieces if piece)
+        tables["Compared with an earlier run"] = report.comparison(old, run)
+    titled = [f"### {title}\n\n{table}" for title, table in tables.items() if table]
+    return "\n\n".join([_about(run), *titled])
 
 
 def _about(run: Run) -> str:

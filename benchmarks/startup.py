@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -21,6 +22,7 @@ FOUR, FOUR_THEIRS = "launch of 4 workers to 4 results", f"4 results, {POOL} with
 CREATE = "create() of an unchanged recipe"
 IMPORT, MANAGER = "import wetlands", "import of wetlands and its manager"
 WORKER = "imports of a worker beyond pyzmq"
+UNCOMPILED = "the same, nothing compiled before"
 #: Says that it is ready, and stays until its standard input ends.
 _BARE = "import sys, zmq; print(flush=True); sys.stdin.read()"
 _WORKER = """
@@ -112,13 +114,14 @@ def _imports(options: Options) -> list[Series]:
         (MANAGER, ["-c", timed.format("from wetlands import EnvironmentManager")]),
         (WORKER, ["-I", "-c", _WORKER, root]),
     ]
-    found = []
-    for name, arguments in commands:
-        series = Series(name, "ms")
-        for _ in range(options.choose(11)):
-            series.add(_printed(arguments))
-        found.append(series)
-    return found
+    found = {name: Series(name, "ms") for name in (*dict(commands), UNCOMPILED)}
+    for _ in range(options.choose(11)):
+        for name, arguments in commands:
+            found[name].add(_printed(arguments))
+        with tempfile.TemporaryDirectory() as empty:
+            cache = ["-X", f"pycache_prefix={empty}"]
+            found[UNCOMPILED].add(_printed([*cache, "-I", "-c", _WORKER, root]))
+    return list(found.values())
 
 
 def _printed(arguments: Sequence[str]) -> float:
