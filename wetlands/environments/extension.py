@@ -16,6 +16,7 @@ from typing import Any
 
 from wetlands.environments import recipe as recipes
 from wetlands.environments import records
+from wetlands.environments.conda.stubs import pins_of
 from wetlands.environments.lock import requirement_options
 from wetlands.environments.prefix import Prefix
 from wetlands.environments.probing import probe
@@ -32,12 +33,6 @@ def parse_additions(dependencies: Mapping[str, Any]) -> Recipe:
         ConfigurationError: It can't be right, or is no package.
     """
     recipe = recipes.parse_recipe(dependencies)
-    if recipe.is_conda:
-        named = ", ".join([*recipe.conda, *recipe.conda_alone])
-        raise ConfigurationError(
-            f"install() can't add Conda packages ({named}) to an environment: put them into its "
-            "recipe, and create it again with replace_existing=True"
-        )
     if recipe.python:
         raise ConfigurationError(
             "install() can't change the Python of an environment: leave out 'python', or create "
@@ -46,25 +41,40 @@ def parse_additions(dependencies: Mapping[str, Any]) -> Recipe:
     return recipe
 
 
-def extend(work: Workspace, prefix: Prefix, recipe: Recipe) -> list[str]:
-    """Install what is to be added, and return the lines that the installer wrote.
+def extend(work: Workspace, prefix: Prefix, recipe: Recipe, root: Path) -> list[str]:
+    """Install what is to be added, and return the lines that the installers wrote.
 
     Raises:
         EnvironmentBuildError: It can't be installed.
     """
     work.reporter.stage(Stage.INSTALLING, "installing more packages")
+    lines = _conda(work, prefix, recipe, root) if recipe.is_conda else []
+    lines += _pip(work, prefix, recipe)
+    if prefix.managed:
+        _record(work, recipe, lines)
+    work.reporter.stage(Stage.READY, "ready")
+    return lines
+
+
+def _conda(work: Workspace, prefix: Prefix, recipe: Recipe, root: Path) -> list[str]:
+    from wetlands.environments.conda.adding import add
+    from wetlands.environments.conda.engine import Engine
+
+    engine = Engine(root, work.reporter, pass_fds=work.descriptors(), log=work.told)
+    return add(engine, prefix.path, recipe)
+
+
+def _pip(work: Workspace, prefix: Prefix, recipe: Recipe) -> list[str]:
     base = ["pip", "install", "--python", str(prefix.interpreter.executable)]
     lines: list[str] = []
     with tempfile.TemporaryDirectory(prefix="wetlands-") as scratch:
         inputs = requirement_options(recipe, Path(scratch))
+        base += pins_of(prefix.path, Path(scratch))
         calls = [["--requirements", source] for source in inputs]
         if recipe.no_deps:
             calls.append(["--no-deps", *recipe.no_deps])
         for arguments in calls:
             lines += work.uv([*base, *arguments], "its packages can't be installed", Path(scratch))
-    if prefix.managed:
-        _record(work, recipe, lines)
-    work.reporter.stage(Stage.READY, "ready")
     return lines
 
 

@@ -225,12 +225,12 @@ class Registry:
         with self._reporter(prefix.name, on_progress) as reporter:
             if not prefix.managed:
                 with log_elsewhere() as folder:
-                    return extend(Workspace(Layout(folder), reporter), prefix, recipe)
+                    return extend(Workspace(Layout(folder), reporter), prefix, recipe, self.root)
             layout = self._layout(prefix.name)
             with building(layout, reporter) as lock:
                 self._check_unchanged(prefix.name)
                 with explained("write to", layout.folder):
-                    return extend(Workspace(layout, reporter, [lock]), prefix, recipe)
+                    return extend(Workspace(layout, reporter, [lock]), prefix, recipe, self.root)
 
     def delete(self, prefix: Prefix) -> None:
         """Remove a created environment completely, with its lock and its log.

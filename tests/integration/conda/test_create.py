@@ -262,3 +262,18 @@ def test_a_changed_channel_changes_nothing_that_is_locked(
     layout(manager, "locked").marker.unlink()  # as if it had been damaged
     env = manager.create("locked", wish)
     assert list((env.path / "conda-meta").glob("actvars-1.0-*.json"))
+
+
+def test_more_conda_packages_can_be_added_and_keep_what_is_there(
+    manager: EnvironmentManager, recipe: Recipe
+) -> None:
+    env = manager.create("added", recipe("toolbox <2"))
+    lines = env.install({"conda": ["actvars"]})  # the channels are those that it came from
+    assert " + actvars-1.0-0" in lines
+    env.launch()
+    assert env.execute("toolbox", "old_api") == "1.0"
+    assert env.execute("os", "getenv", ("ACTVARS_HOME",)) == f"{env.path}/share/actvars"
+    with pytest.raises(EnvironmentBuildError, match=r"toolbox==1\.0"):
+        env.install({"pip": ["toolbox>=2"]})
+    env.install({"pip": ["six"]})
+    assert env.execute("six", "ensure_str", ("text",)) == "text"

@@ -439,3 +439,21 @@ def test_a_package_that_fills_the_disk_says_so(
             crowded.install([package], folder / "prefix")
     finally:
         subprocess.run(["umount", "-l", folder], check=True)
+
+
+@pytest.mark.parametrize("way", ["variable", "condarc"])
+def test_proxies_are_used(
+    engine: Engine, conda_channel: Channel, tmp_path: Path, home: Path,
+    monkeypatch: pytest.MonkeyPatch, way: str,
+) -> None:  # fmt: skip
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    with ChannelServer(conda_channel) as proxy:
+        address = proxy.url.removesuffix("/channel")
+        if way == "variable":
+            monkeypatch.setenv("HTTP_PROXY", address)
+        else:
+            (home / ".condarc").write_text(f"proxy_servers: {{http: '{address}'}}", "utf-8")
+        package = only(engine, "actvars", "http://far.invalid/channel")
+        engine.install([package], tmp_path / "prefix")
+        assert len(proxy.packages("actvars")) == 1

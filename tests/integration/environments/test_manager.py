@@ -273,7 +273,7 @@ def test_packages_are_added_to_a_loaded_environment(
     ("wish", "message"),
     [
         ({"python": "3.9"}, "can't change the Python"),
-        ({"conda": ["x"]}, "can't add Conda packages"),
+        ({"conda": ["x"]}, "is no Conda environment"),
     ],
 )
 def test_only_packages_can_be_added(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,7 +58,7 @@ class Engine:
         reporter: Reporter,
         *,
         pass_fds: Sequence[int] = (),
-        log: Any = None,
+        log: Callable[[str], object] | None = None,
     ) -> None:
         self.cache = PackageCache(root)
         self._root = root

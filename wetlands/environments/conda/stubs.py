@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from email.parser import HeaderParser
 from pathlib import Path
 
@@ -28,28 +28,49 @@ def constraints_for(prefix: Path, scratch: Path) -> list[str]:
     found = dict(_distributions(prefix))
     if not found:
         return []
-    folder, constraints = scratch / "stubs", scratch / "constraints.txt"
+    folder = scratch / "stubs"
     folder.mkdir()
     for name, version in found.items():
         _write_stub(folder, name, version)
-    lines = (f"{name}=={version}\n" for name, version in found.items())
-    constraints.write_text("".join(lines), encoding="utf-8")
     links = [str(folder), *filter(None, os.environ.get("UV_FIND_LINKS", "").split(","))]
     return [
-        "--constraints", str(constraints),
+        "--constraints", _constraints(found.items(), scratch),
         *(word for link in links for word in ("--find-links", link)),
         *(word for name in found for word in ("--no-emit-package", name)),
     ]  # fmt: skip
 
 
+def pins_of(prefix: Path, scratch: Path) -> list[str]:
+    """Return the options that make ``uv pip install`` leave alone what Conda put into a prefix."""
+    found = list(_distributions(prefix)) if (prefix / "conda-meta").is_dir() else []
+    return ["--constraints", _constraints(found, scratch)] if found else []
+
+
+def _constraints(found: Iterable[tuple[str, str]], scratch: Path) -> str:
+    file = scratch / "constraints.txt"
+    lines = (f"{name}=={version}\n" for name, version in found)
+    file.write_text("".join(lines), encoding="utf-8")
+    return str(file)
+
+
 def _distributions(prefix: Path) -> Iterator[tuple[str, str]]:
-    """Yield name and version of what is installed in a prefix."""
+    """Yield name and version of the Python packages that Conda put into a prefix."""
     for places in ("lib/python*/site-packages", "Lib/site-packages"):
         for info in sorted(prefix.glob(f"{places}/*.dist-info/METADATA")):
+            if not _is_condas(info.parent):
+                continue
             with open(info, encoding="utf-8", errors="replace") as stream:
                 headers = HeaderParser().parse(stream)
             if headers["Name"] and headers["Version"]:
                 yield canonical_name(headers["Name"]), headers["Version"]
+
+
+def _is_condas(info: Path) -> bool:
+    try:
+        installer = (info / "INSTALLER").read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        return True  # those who leave none are Conda's
+    return installer not in ("uv", "pip", "poetry", "pdm")
 
 
 def _write_stub(folder: Path, name: str, version: str) -> None:
