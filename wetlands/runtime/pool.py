@@ -9,7 +9,6 @@ import os
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -22,7 +21,8 @@ from wetlands.result_proxy import Passing, ResultProxy, home_of
 from wetlands.retry import RetryPolicy
 from wetlands.runtime import host as host_module
 from wetlands.runtime import sharing
-from wetlands.runtime.driver import Driver, Entry
+from wetlands.runtime.driver import Driver
+from wetlands.runtime.entry import Entry
 from wetlands.runtime.gate import Gate
 from wetlands.runtime.launcher import WorkerPlan
 from wetlands.runtime.segments import HostCarrier, can_seat
@@ -61,7 +61,7 @@ class Pool:
 
     def initialize_with(self, call: tuple[Any, ...]) -> None:
         """Have every worker run a call before its first task; before `open`."""
-        self._driver.plan = replace(self._driver.plan, initializer=call)
+        self._driver.initialize_with(call)
 
     def open(self) -> None:
         """Start the workers, in parallel, and wait until each has said hello.

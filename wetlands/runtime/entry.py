@@ -1,0 +1,34 @@
+"""A task that was submitted, as its pool keeps it until it ends."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from wetlands.core.events import TaskSubmitted, WorkerId
+from wetlands.result_proxy import ResultProxy
+from wetlands.retry import RetryPolicy
+from wetlands.task import Task
+
+
+@dataclass(slots=True)
+class Entry:
+    """What to send, how long it may run, and what to do if it fails."""
+
+    task: Task[Any]
+    payload: tuple[bytes, ...]
+    timeout: float
+    worker: WorkerId | None = None  #: the only one that can run it
+    proxies: Sequence[ResultProxy] = ()  #: kept from being released
+    retry: RetryPolicy | None = None  #: None for a task that runs once
+    block: bool = True  #: whether to wait for room in the queue
+    out_of_gate: bool = False  #: it counts as queued no more
+
+    def submission(self) -> TaskSubmitted:
+        """Return the event that queues it."""
+        if self.retry is None:
+            return TaskSubmitted(self.task.number, self.timeout, self.worker)
+        plan, dice = self.retry.plan, random.random()
+        return TaskSubmitted(self.task.number, self.timeout, self.worker, plan, dice)

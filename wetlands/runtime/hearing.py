@@ -1,0 +1,181 @@
+"""What the workers of one pool say, and what that means for its tasks.
+
+What a worker says is believed only after it has proved its token, and only about the task that it
+is busy with.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from wetlands.core.events import Outcome, TaskEnded, TaskProgressed, WorkerFaulted
+from wetlands.result_proxy import Keeper, ResultProxy
+from wetlands.runtime.ending import Endings
+from wetlands.runtime.host import Host
+from wetlands.runtime.link import WorkerLink
+from wetlands.runtime.records import Records
+from wetlands.runtime.segments import HostCarrier
+from wetlands.runtime.staff import Staff
+from wetlands.runtime.transport import PeerUnreachableError
+from wetlands.runtime.upkeep import Upkeep
+from wetlands.task import Task
+from worker_entry import protocol
+
+if TYPE_CHECKING:
+    from wetlands.runtime.driver import Driver
+    from worker_entry.carrier import Carrier
+
+#: Kept values that one message tells a worker to drop: its header has a limit.
+MAX_DROPPED = 10_000
+#: What an initializer is called on the wire, in place of a task and an attempt.
+INITIALIZER = (0, 1)
+
+
+class Hearing:
+    """Makes events of messages. For the holder of the loop's role."""
+
+    def __init__(
+        self,
+        driver: Driver,
+        host: Host,
+        staff: Staff,
+        endings: Endings,
+        records: Records,
+        upkeep: Upkeep,
+        carrier: Carrier,
+        keeper: Keeper,
+    ) -> None:
+        self._driver = driver
+        self._transport = host.transport
+        self._staff = staff
+        self._endings = endings
+        self._records = records
+        self._upkeep = upkeep
+        self._carrier = carrier
+        self._keeper = keeper
+
+    def receive(self, identity: bytes, frames: list[bytes]) -> None:
+        """Handle a message; see `LoopClient`."""
+        worker = self._staff.by_identity[identity]
+        try:
+            message = protocol.decode(frames)
+        except protocol.RemoteProtocolError as error:
+            self._fault(worker, str(error))
+            return
+        kind = type(message)
+        if kind not in self._RECEIVERS:
+            self._fault(worker, f"{kind.__name__} is not for a host")
+        elif worker.welcome or kind is protocol.Hello:
+            self._RECEIVERS[kind](self, worker, message)
+
+    def send_dropped(self, link: WorkerLink) -> None:
+        """Tell an idle worker what it need not keep any more."""
+        if link.busy_with is not None or not link.dropped:
+            return
+        dropped, link.dropped = link.dropped, []
+        with contextlib.suppress(PeerUnreachableError):  # it takes them along
+            for begin in range(0, len(dropped), MAX_DROPPED):
+                message = protocol.Drop(dropped[begin : begin + MAX_DROPPED])
+                self._transport.send(link.task_identity, message)
+
+    def _fault(self, worker: WorkerLink, error: str) -> None:
+        reason = f"it sent what is no message of ours: {error}"
+        self._driver.handle(WorkerFaulted(worker.id, reason))
+
+    def _greet(self, worker: WorkerLink, hello: protocol.Hello) -> None:
+        answer = worker.judge(hello)
+        with contextlib.suppress(PeerUnreachableError):
+            self._transport.send(worker.control_identity, answer)
+        if isinstance(answer, protocol.Reject):
+            self._driver.handle(WorkerFaulted(worker.id, f"it was rejected: {answer.reason}"))
+
+    def _on_ready(self, worker: WorkerLink, message: protocol.Ready) -> None:
+        if self._staff.plan.initializer and not worker.initializing:
+            worker.initializing = True
+            run = protocol.Run(*INITIALIZER, self._staff.plan.initializer)
+            with contextlib.suppress(PeerUnreachableError):  # its exit will tell why
+                self._transport.send(worker.task_identity, run)
+        elif not worker.initializing:
+            self._driver.take_on(worker)
+
+    def _on_initialized(self, worker: WorkerLink, outcome: Outcome, detail: object) -> None:
+        worker.initializing = False
+        if outcome is Outcome.COMPLETED:
+            self._driver.take_on(worker)
+        else:
+            self._driver.handle(WorkerFaulted(worker.id, self._endings.initializer_text(detail)))
+
+    def _on_update(self, worker: WorkerLink, message: protocol.Update) -> None:
+        task = self._task_of(worker, message.task, message.attempt)
+        if task is not None:
+            task._update(message.message, message.current, message.maximum)
+
+    def _on_output(self, worker: WorkerLink, message: protocol.Output) -> None:
+        task = self._task_of(worker, message.task, message.attempt)
+        if task is not None and message.payload:
+            load = self._endings.loader(self._redeem(worker, message.payload), task, worker.id)
+            task._set_output(message.key, load)
+
+    def _on_log(self, worker: WorkerLink, message: protocol.Log) -> None:
+        task = self._task_of(worker, message.task, message.attempt)
+        if task is not None:
+            self._records.log_task(worker, task, message)
+
+    def _on_result(self, worker: WorkerLink, message: protocol.Result) -> None:
+        detail = self._redeem(worker, message.payload)
+        self._end(worker, message.task, message.attempt, Outcome.COMPLETED, detail)
+
+    def _on_kept(self, worker: WorkerLink, message: protocol.Kept) -> None:
+        proxy = ResultProxy(self._keeper, worker.id, message.task, message.type)
+        self._upkeep.keep(worker)
+        self._end(worker, message.task, message.attempt, Outcome.COMPLETED, proxy)
+
+    def _on_failure(self, worker: WorkerLink, message: protocol.Failure) -> None:
+        self._end(worker, message.task, message.attempt, Outcome.FAILED, message.description)
+
+    def _on_canceled(self, worker: WorkerLink, message: protocol.Canceled) -> None:
+        self._end(worker, message.task, message.attempt, Outcome.CANCELED, None)
+
+    def _end(
+        self, worker: WorkerLink, task: int, attempt: int, outcome: Outcome, detail: object
+    ) -> None:
+        if worker.initializing and (task, attempt) == INITIALIZER:
+            self._on_initialized(worker, outcome, detail)
+            return
+        if worker.busy_with == (task, attempt):
+            worker.busy_with = None
+            worker.payload = ()
+            if self._upkeep.limited:
+                self._upkeep.measure(worker)
+            if worker.dropped:  # now: soon it may be busy again, for as long as tasks wait
+                self.send_dropped(worker)
+        self._driver.handle(TaskEnded(worker.id, task, attempt, outcome, detail))
+
+    def _redeem(self, worker: WorkerLink, payload: Sequence[Any]) -> Sequence[Any]:
+        """Have the value hold its segments from now on, whether it is ever looked at or not."""
+        if len(payload) > 1 and isinstance(self._carrier, HostCarrier):
+            return self._carrier.redeem_from(worker.id.slot, worker.id.incarnation, payload)
+        return payload
+
+    def _task_of(self, worker: WorkerLink, task: int, attempt: int) -> Task[Any] | None:
+        """Return the task if the worker is busy with it, and note that it is not silent."""
+        if worker.busy_with != (task, attempt):
+            return None
+        self._driver.handle(TaskProgressed(worker.id, task, attempt))
+        entry = self._driver.entries.get(task)
+        return None if entry is None else entry.task
+
+    _RECEIVERS: ClassVar[dict[type, Callable[[Hearing, WorkerLink, Any], None]]] = {
+        protocol.Hello: _greet,
+        protocol.Ready: _on_ready,
+        protocol.Update: _on_update,
+        protocol.Output: _on_output,
+        protocol.Log: _on_log,
+        protocol.Result: _on_result,
+        protocol.Kept: _on_kept,
+        protocol.Failure: _on_failure,
+        protocol.Canceled: _on_canceled,
+        protocol.Void: lambda hearing, worker, message: None,
+    }
