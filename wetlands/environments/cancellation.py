@@ -21,7 +21,8 @@ class Cancellation:
 
     def __init__(self) -> None:
         self._canceled = threading.Event()
-        self._guard = threading.Lock()
+        # A signal handler may cancel in the middle of anything that its own thread does here.
+        self._guard = threading.RLock()
         self._calls: list[Callable[[], object]] = []
 
     @property
@@ -33,7 +34,7 @@ class Cancellation:
         """End what this was given to: it raises `CreationCanceledError`. Returns at once."""
         with self._guard:
             self._canceled.set()
-            for call in self._calls:
+            for call in tuple(self._calls):
                 call()
 
     def check(self) -> None:

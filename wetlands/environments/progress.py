@@ -99,7 +99,8 @@ class Reporter:
         Raises:
             CreationCanceledError: The creation was canceled.
         """
-        self.cancellation.check()
+        if stage is not Stage.READY:  # too late: it is there
+            self.cancellation.check()
         self._stage = stage
         self._tell(logging.INFO, message)
 

@@ -54,8 +54,8 @@ class VenvMaker:
 
     def lock(self, key: str) -> None:
         """Have ``pylock.toml``, and it alone."""
-        self._work.layout.conda_lock.unlink(missing_ok=True)
         ensure_lock(self._work, self._recipe, key, self._base)
+        self._work.layout.conda_lock.unlink(missing_ok=True)  # of one that is to be replaced
 
     def make(self) -> Interpreter:
         """Make the venv and fill it."""

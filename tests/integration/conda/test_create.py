@@ -130,9 +130,11 @@ def test_pip_that_contradicts_conda_is_an_error_before_anything_is_replaced(
     manager: EnvironmentManager, recipe: Recipe
 ) -> None:
     manager.create("contra", recipe("toolbox")).exit()
+    lock = layout(manager, "contra").conda_lock.read_bytes()
     with pytest.raises(EnvironmentBuildError, match=r"toolbox==2\.0"):
         manager.create("contra", recipe("toolbox", pip=["toolbox<2"]), replace_existing=True)
     assert manager.environment_exists("contra")
+    assert layout(manager, "contra").conda_lock.read_bytes() == lock
 
 
 def test_a_package_may_be_had_without_what_it_needs(

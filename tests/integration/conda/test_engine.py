@@ -191,8 +191,9 @@ def test_a_connection_that_breaks_is_tried_again(
 
 
 def test_a_lost_network_is_a_clear_error_and_keeps_what_is_here(
-    engine: Engine, conda_channel: Channel, tmp_path: Path
+    engine: Engine, conda_channel: Channel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("wetlands.environments.conda.engine.RETRIES", 0)
     with ChannelServer(conda_channel, drop_at=BIG // 2) as server:
         packages = engine.solve(["actvars", "needs-glibc"], [server.url]).packages
         with pytest.raises(EnvironmentBuildError, match=r"Check the network.*\n.*actvars"):
@@ -457,3 +458,26 @@ def test_proxies_are_used(
         package = only(engine, "actvars", "http://far.invalid/channel")
         engine.install([package], tmp_path / "prefix")
         assert len(proxy.packages("actvars")) == 1
+
+
+def test_a_download_that_stands_still_is_given_up(
+    engine: Engine, conda_channel: Channel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wetlands.environments.conda.engine.PATIENCE", 0.4)
+    with ChannelServer(conda_channel, hold_at=BIG // 2) as server:
+        package = only(engine, "actvars", server.url)
+        with pytest.raises(EnvironmentBuildError, match=r"Check the network(.*\n)+.*stood still"):
+            engine.install([package], tmp_path / "prefix")
+        server.release()
+        engine.install([package], tmp_path / "prefix")
+
+
+def test_channels_that_do_not_answer_are_given_up(
+    engine: Engine, conda_channel: Channel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wetlands.environments.conda.engine.SOLVING", 0.0)
+    with (
+        ChannelServer(conda_channel) as server,
+        pytest.raises(EnvironmentBuildError, match=r"Check the network(.*\n)+.*not read and"),
+    ):
+        engine.solve(["actvars"], [server.url])

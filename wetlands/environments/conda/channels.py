@@ -1,8 +1,8 @@
 """Names of channels -> addresses, with the credentials apart.
 
 Credentials in an address (``https://user:password@host/``, ``https://host/t/<token>/``) never reach
-a lock, a record, a log or a command line: they go to py-rattler in a file that only this user can
-read, in the format of its own (``~/.rattler/credentials.json``), for the time of one call.
+a lock, a record, a log or a command line: they go to py-rattler in a file without a name, in the
+format of its own (``~/.rattler/credentials.json``), for the time of one call.
 """
 
 from __future__ import annotations

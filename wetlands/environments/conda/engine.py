@@ -22,6 +22,12 @@ from wetlands.environments.locks.platforms import find_platform, here
 from wetlands.environments.progress import Reporter
 from wetlands.errors import ConfigurationError
 
+#: Seconds for which a download may stand still.
+PATIENCE = 60.0
+#: How often a request that failed for a passing reason is made again, after a pause each.
+RETRIES = 3
+#: Seconds that reading the channels and solving may take together: nothing tells how far that is.
+SOLVING = 900.0
 #: What conda-build leaves room for in a binary; a longer prefix can't be written into one.
 MAX_PREFIX = 255
 
@@ -100,6 +106,7 @@ class Engine:
         answer = self._ask(
             {
                 "operation": "solve",
+                "patience": SOLVING,
                 "specs": sources.specs[: len(specs)],
                 "alone": sources.specs[len(specs) :],
                 "platform": target,
@@ -132,6 +139,7 @@ class Engine:
         sources = find_sources(channels, (), read_condarc())
         request = {
             "operation": "install",
+            "patience": PATIENCE,
             "packages": [package.to_json() for package in packages],
             "prefix": str(prefix),
             "cache": str(self.cache.folder),
@@ -147,10 +155,10 @@ class Engine:
         purpose: str,
         pass_fds: Sequence[int] = (),
     ) -> dict[str, Any]:
+        common = {"repodata": str(self._root / "repodata"), "retries": RETRIES}
         shown = {**dataclasses.asdict(sources), "credentials": {}, "variables": {}}
-        repodata = str(self._root / "repodata")
         return run_helper(
-            {**request, "sources": shown, "repodata": repodata},
+            {**request, **common, "sources": shown},
             sources=sources,
             folder=self._root,
             reporter=self._reporter,

@@ -50,6 +50,10 @@ def say(kind: str, value: Mapping[str, Any]) -> None:
     sys.stdout.flush()
 
 
+class StallError(Exception):
+    """Nothing comes over the network any more."""
+
+
 class HashError(Exception):
     """An archive is not the one that it should be."""
 
@@ -68,6 +72,8 @@ _SIGNS = {
 def _kind(error: Exception) -> str:
     if isinstance(error, HashError):
         return "hash"
+    if isinstance(error, StallError):
+        return "network"
     if type(error).__name__ == "SolverError":
         return "solver"
     text = str(error).lower()

@@ -22,16 +22,16 @@ def configured(request: Mapping[str, Any]) -> Config:
     return own.merge(Config.from_toml("\n".join(lines) + "\n"))
 
 
-def client_of(config: Config) -> Client:
+def client_of(request: Mapping[str, Any], config: Config) -> Client:
     """Return a client with the user's proxies, certificates, mirrors and credentials."""
-    return Client.from_config(config, max_retries=3, user_agent="wetlands")
+    return Client.from_config(config, max_retries=request["retries"], user_agent="wetlands")
 
 
 def gateway_of(request: Mapping[str, Any], config: Config) -> Gateway:
     """Return what reads the channels' indexes, and keeps them in the root."""
     folder = Path(request["repodata"])
     folder.mkdir(parents=True, exist_ok=True)
-    return Gateway.from_config(config, cache_dir=folder, client=client_of(config))
+    return Gateway.from_config(config, cache_dir=folder, client=client_of(request, config))
 
 
 def channels_of(request: Mapping[str, Any], config: Config) -> Sequence[str]:

@@ -7,6 +7,7 @@ and is compared file by file with what its archive listed.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,7 +18,7 @@ from urllib.request import url2pathname
 from rattler import install as rattler_install
 from rattler.package_cache import PackageCache, PackageCacheLayer, ValidationMode
 
-from wetlands.environments.conda.helper import HashError
+from wetlands.environments.conda.helper import HashError, StallError
 from wetlands.environments.conda.helper_client import client_of, configured
 from wetlands.environments.conda.helper_records import to_record
 from wetlands.environments.conda.helper_report import LineReporter, tell
@@ -39,17 +40,36 @@ async def install(request: Mapping[str, Any]) -> dict[str, Any]:
             _check(package)
     layer = PackageCacheLayer(request["cache"]).with_validation_mode(ValidationMode.full())
     config = configured(request)
-    await rattler_install(
-        [to_record(package) for package in packages],
-        target_prefix=request["prefix"],
-        package_cache=PackageCache.from_layers([layer]),
-        client=client_of(config),
-        config=config,
-        show_progress=False,
-        execute_link_scripts=False,
-        reporter=LineReporter(len(packages)),
+    reporter = LineReporter(len(packages))
+    installing = asyncio.ensure_future(
+        rattler_install(
+            [to_record(package) for package in packages],
+            target_prefix=request["prefix"],
+            package_cache=PackageCache.from_layers([layer]),
+            client=client_of(request, config),
+            config=config,
+            show_progress=False,
+            execute_link_scripts=False,
+            reporter=reporter,
+        )
     )
+    await _watched(installing, reporter, request["patience"])
     return {}
+
+
+async def _watched(
+    installing: asyncio.Future[None], reporter: LineReporter, patience: float
+) -> None:
+    """Wait for an installation, unless nothing comes for too long.
+
+    Raises:
+        StallError: Nothing does. The installation goes on, but this process is to end now.
+    """
+    while not installing.done():
+        await asyncio.wait([installing], timeout=min(1.0, patience / 4))
+        if reporter.silence() > patience and not installing.done():
+            raise StallError(f"a download has stood still for {patience:g} seconds")
+    installing.result()
 
 
 def _check(package: CondaPackage) -> None:

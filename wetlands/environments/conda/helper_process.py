@@ -74,10 +74,12 @@ def run_helper(
     """
     command = [_python(), "-I", "-c", _CODE, str(Path(__file__).parents[3]), str(require_rattler())]
     heard = _Heard(reporter, log)
-    with _input(request) as stdin, _environment(sources, folder) as environ:
+    with _input(request) as stdin, _secrets(sources) as (variables, descriptors):
+        environ = {**_variables(sources, folder), **variables}
         returncode = tools.stream(
             command, env=environ, cwd=folder, on_line=heard.line, purpose=purpose,
-            pass_fds=pass_fds, stdout=True, stdin=stdin, cancellation=reporter.cancellation,
+            pass_fds=[*pass_fds, *descriptors], stdout=True, stdin=stdin,
+            cancellation=reporter.cancellation,
         )  # fmt: skip
     if heard.failure:
         raise _failed(purpose, messages.Failure(**heard.failure), heard.printed)
@@ -136,20 +138,29 @@ def _input(request: Mapping[str, Any]) -> Iterator[Any]:
         yield stdin
 
 
-@contextmanager
-def _environment(sources: Sources, folder: Path) -> Iterator[dict[str, str]]:
-    """Give the helper's environment variables."""
+def _variables(sources: Sources, folder: Path) -> dict[str, str]:
+    """Return the helper's environment variables."""
     environ = {k: v for k, v in os.environ.items() if not k.startswith(_HOST_ONLY)}
-    environ.update(sources.variables)
-    environ.setdefault("RATTLER_CACHE_DIR", str(folder / "rattler"))
-    secrets = credentials_file(sources, os.environ)
-    if secrets is None:
-        yield environ
-        return
-    with tempfile.NamedTemporaryFile("w", suffix=".json", encoding="utf-8") as file:  # mode 0600
-        file.write(secrets)
-        file.flush()
-        yield {**environ, "RATTLER_AUTH_FILE": file.name}
+    return {"RATTLER_CACHE_DIR": str(folder / "rattler"), **environ, **sources.variables}
+
+
+@contextmanager
+def _secrets(sources: Sources) -> Iterator[tuple[dict[str, str], list[int]]]:
+    """Give the variables and descriptors by which a helper gets credentials."""
+    text = credentials_file(sources, os.environ)
+    if text is None:
+        yield {}, []
+    elif os.name == "posix":
+        # A file without a name: nobody else can open it, and no crash leaves it behind.
+        with tempfile.TemporaryFile() as file:
+            file.write(text.encode())
+            file.seek(0)
+            yield {"RATTLER_AUTH_FILE": f"/dev/fd/{file.fileno()}"}, [file.fileno()]
+    else:
+        with tempfile.TemporaryDirectory(prefix="wetlands-") as place:
+            path = Path(place, "credentials.json")
+            path.write_text(text, encoding="utf-8")
+            yield {"RATTLER_AUTH_FILE": str(path)}, []
 
 
 def _failed(

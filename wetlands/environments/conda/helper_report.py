@@ -22,6 +22,12 @@ class LineReporter(InstallerReporter):  # type: ignore[misc]
         self._tokens = itertools.count(1)
         self._names: dict[int, str] = {}
         self._told: dict[int, float] = {}
+        self._downloads = 0
+        self._heard = time.monotonic()
+
+    def silence(self) -> float:
+        """Return for how many seconds nothing has come, while something is being fetched."""
+        return time.monotonic() - self._heard if self._downloads else 0.0
 
     def on_populate_cache_start(self, operation: int, package_name: str) -> int:
         """Give a package a number."""
@@ -30,16 +36,22 @@ class LineReporter(InstallerReporter):  # type: ignore[misc]
     def on_download_start(self, cache_entry: int) -> int:
         """Give a download a number."""
         name = self._names.get(cache_entry, "")
+        self._downloads += 1
+        self._heard = time.monotonic()
         tell("download", name)
         return self._token(name)
 
     def on_download_progress(self, download_idx: int, progress: int, total: int | None) -> None:
         """Tell of it, unless that was just done."""
-        now = time.monotonic()
+        now = self._heard = time.monotonic()
         if progress != total and now - self._told.get(download_idx, 0.0) < PAUSE:
             return
         self._told[download_idx] = now
         tell("download", self._names.get(download_idx, ""), progress, total)
+
+    def on_download_completed(self, download_idx: int) -> None:
+        """Note that there is one less to wait for."""
+        self._downloads -= 1
 
     def on_link_start(self, operation: int, package_name: str) -> int:
         """Give a link a number."""

@@ -20,6 +20,7 @@ from rattler import solve as rattler_solve
 from rattler.channel import ChannelPriority
 from rattler.package import BuildString, PackageName
 
+from wetlands.environments.conda.helper import StallError
 from wetlands.environments.conda.helper_client import channels_of, configured, gateway_of
 from wetlands.environments.conda.helper_records import from_record, to_record
 from wetlands.environments.conda.package import CondaPackage
@@ -31,7 +32,7 @@ async def solve(request: Mapping[str, Any]) -> dict[str, Any]:
     gateway = gateway_of(request, config)
     channels = channels_of(request, config)
     platforms = [request["platform"], "noarch"]
-    records = await rattler_solve(
+    solving = rattler_solve(
         channels,
         [MatchSpec(spec) for spec in request["specs"]],
         gateway=gateway,
@@ -41,6 +42,12 @@ async def solve(request: Mapping[str, Any]) -> dict[str, Any]:
         channel_priority=ChannelPriority[request["sources"]["priority"].capitalize()],
         constraints=request["constraints"],
     )
+    try:
+        records = await asyncio.wait_for(solving, request["patience"])
+    except asyncio.TimeoutError:
+        patience = request["patience"]
+        message = f"the channels were not read and solved for within {patience:g} seconds"
+        raise StallError(message) from None
     alone = await asyncio.gather(
         *(_alone(gateway, channels, platforms, spec) for spec in request["alone"])
     )

@@ -11,8 +11,8 @@ import hashlib
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from wetlands.environments import probing
 from wetlands.environments.conda.engine import Engine, check_prefix
@@ -52,6 +52,7 @@ class CondaMaker:
         self._work = work
         self._recipe = recipe
         self._engine = Engine(root, work.reporter, pass_fds=work.descriptors(), log=work.told)
+        self._content: dict[str, Any] = read_json(work.layout.conda_lock) or {}
 
     def prepare(self) -> None:
         """Check what can be checked before anything is fetched."""
@@ -59,25 +60,28 @@ class CondaMaker:
         require_rattler()
 
     def lock(self, key: str) -> None:
-        """Have ``conda-packages.json``, and ``pylock.toml`` if uv has a part in it."""
-        file = self._work.layout.conda_lock
-        title = f"wetlands Conda lock {FORMAT}, recipe {key}"
-        kept = read_json(file)
-        if kept is None or kept.get("title") != title:
-            write_json(file, {"title": title, **self._solved()})
-            self.__dict__.pop("packages", None)
-        if self._recipe.empty:
-            self._work.layout.lock.unlink(missing_ok=True)
-            return
-        # Other Conda packages make it another lock.
-        place = self._work.layout.lock
-        keep_lock(place, f"recipe {key}, {self._conda_digest()}, {place}", self._pip_lock)
+        """Have ``conda-packages.json``, and ``pylock.toml`` if uv has a part in it.
 
-    @cached_property
+        Both are resolved before either is written: an environment that is there keeps its own.
+        """
+        layout = self._work.layout
+        title = f"wetlands Conda lock {FORMAT}, recipe {key}"
+        kept = self._content.get("title") == title
+        if not kept:
+            self._content = {"title": title, **self._solved()}
+        if self._recipe.empty:
+            layout.lock.unlink(missing_ok=True)
+        else:
+            # Other Conda packages make it another lock.
+            about = f"recipe {key}, {self._conda_digest()}, {layout.lock}"
+            keep_lock(layout.lock, about, self._pip_lock)
+        if not kept:
+            write_json(layout.conda_lock, self._content)
+
+    @property
     def packages(self) -> list[CondaPackage]:
         """The Conda packages of the lock."""
-        content = read_json(self._work.layout.conda_lock) or {}
-        return [CondaPackage.from_json(package) for package in content.get("packages", ())]
+        return [CondaPackage.from_json(package) for package in self._content.get("packages", ())]
 
     def make(self) -> Interpreter:
         """Make the prefix what the locks say."""
@@ -109,13 +113,17 @@ class CondaMaker:
         return {"channels": list(solution.channels), "packages": packages}
 
     def _pip_lock(self) -> str:
-        with self._work.scratch() as scratch, self._draft(scratch) as interpreter:
+        with self._work.scratch() as scratch, self._draft() as interpreter:
             options = constraints_for(interpreter.prefix, scratch)
             return resolve(self._work, self._recipe, interpreter, scratch, options)
 
     @contextmanager
-    def _draft(self, scratch: Path) -> Iterator[Interpreter]:
+    def _draft(self) -> Iterator[Interpreter]:
         """Give the Python of a prefix with the Conda part alone, for a moment."""
-        prefix = scratch / "p"
-        self._engine.install(self.packages, prefix, self._recipe.channels)
-        yield probing.probe(self._work.layout.python_of(prefix))
+        # As long as the name of the prefix itself, so that it can't be too long on its own.
+        prefix = self._work.layout.folder / ".draft"
+        try:
+            self._engine.install(self.packages, prefix, self._recipe.channels)
+            yield probing.probe(self._work.layout.python_of(prefix))
+        finally:
+            remove_tree(prefix)
