@@ -171,7 +171,10 @@ def _linked(prefix: Path, details: Mapping[str, Any]) -> Iterator[ManifestFile]:
         replaced = entry.get("sha256_in_prefix") not in (None, entry.get("sha256"))
         size = -1 if replaced else entry.get("size_in_bytes")
         path = os.path.join(prefix, os.path.normpath(entry["_path"]))
-        yield ManifestFile(path, digest, -1 if size is None else int(size))
+        if entry.get("path_type") == "softlink":  # tools differ about what the hash is of
+            yield ManifestFile(path)
+        else:
+            yield ManifestFile(path, digest, -1 if size is None else int(size))
 
 
 # -- the venv itself -------------------------------------------------------------------------------
