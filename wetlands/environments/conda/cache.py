@@ -61,21 +61,13 @@ class PackageCache:
 
     def discard_others(self, packages: Sequence[CondaPackage], cancellation: Cancellation) -> None:
         """Remove what is there under the names of packages with another hash than theirs."""
-        others = [package.stem for package in packages if self._has_other(package)]
+        others = [package.stem for package in packages if _has_other(self.folder, package)]
         if not others:
             return
         with FileLock(self._lock) as lock:
             cancellation.acquire(lock)
             for stem in others:
                 self.remove(stem)
-
-    def _has_other(self, package: CondaPackage) -> bool:
-        try:
-            noted = (self.folder / f"{package.stem}.lock").read_bytes()
-        except OSError:
-            return False
-        found = noted[_HASH_AT : _HASH_AT + 32].hex()
-        return bool(package.sha256) and found != package.sha256.lower()
 
     @contextlib.contextmanager
     def alone(self, *, block: bool = False) -> Iterator[bool]:
@@ -97,3 +89,23 @@ class PackageCache:
         # The note first: without it what is left is fetched again, whatever it is.
         (self.folder / f"{stem}.lock").unlink(missing_ok=True)
         shutil.rmtree(self.folder / stem, ignore_errors=True)
+
+
+def has(folder: Path, package: CondaPackage) -> bool:
+    """Tell whether a cache has a package that was extracted from exactly this archive."""
+    noted = _noted(folder, package)
+    extracted = folder / package.stem / "info" / "index.json"
+    return bool(noted) and noted == package.sha256.lower() and extracted.is_file()
+
+
+def _has_other(folder: Path, package: CondaPackage) -> bool:
+    noted = _noted(folder, package)
+    return noted is not None and bool(package.sha256) and noted != package.sha256.lower()
+
+
+def _noted(folder: Path, package: CondaPackage) -> str | None:
+    """Return the sha256 that py-rattler noted for a package, None if there is no note."""
+    try:
+        return (folder / f"{package.stem}.lock").read_bytes()[_HASH_AT : _HASH_AT + 32].hex()
+    except OSError:
+        return None

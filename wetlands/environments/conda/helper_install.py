@@ -1,8 +1,8 @@
 """In the helper: puts packages into a prefix; every archive is checked against its hash before.
 
 py-rattler checks archives that it fetches over the network while they come, and leaves those of
-``file://`` unchecked: these are hashed here. What is in the cache already was checked when it came,
-and is compared file by file with what its archive listed.
+``file://`` unchecked: these are hashed here. What is in the cache already was checked when it came;
+its archive is not read again, and its files are compared with what the archive listed.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from urllib.request import url2pathname
 from rattler import install as rattler_install
 from rattler.package_cache import PackageCache, PackageCacheLayer, ValidationMode
 
+from wetlands.environments.conda.cache import has
 from wetlands.environments.conda.helper import HashError, StallError
 from wetlands.environments.conda.helper_client import client_of, configured
 from wetlands.environments.conda.helper_records import to_record
@@ -30,15 +31,16 @@ _PIECE = 1 << 20
 async def install(request: Mapping[str, Any]) -> dict[str, Any]:
     """Make a prefix consist of exactly these packages."""
     packages = [CondaPackage.from_json(package) for package in request["packages"]]
+    cache = Path(request["cache"])
     for package in packages:
         if not (package.sha256 or package.md5):
             raise HashError(
                 f"{package.url} has neither a sha256 nor an md5 in its channel's index or lock, so "
                 "that nobody could tell whether it is the right file"
             )
-        if package.url.startswith("file:"):
+        if package.url.startswith("file:") and not has(cache, package):
             _check(package)
-    layer = PackageCacheLayer(request["cache"]).with_validation_mode(ValidationMode.full())
+    layer = PackageCacheLayer(cache).with_validation_mode(ValidationMode.full())
     config = configured(request)
     reporter = LineReporter(len(packages))
     installing = asyncio.ensure_future(
