@@ -14,15 +14,14 @@ statement, but functions that decorators made (the `__init__` of a dataclass) ha
 from __future__ import annotations
 
 import builtins
-import functools
 import io
 import pickle
 import sys
 from collections.abc import Callable
-from types import CellType, FunctionType, ModuleType
-from typing import Any, TypeVar
+from types import CellType, FunctionType
+from typing import Any
 
-from wetlands.callables import origin
+from wetlands.callables import origin, others
 from wetlands.callables.analysis import (
     analyze,
     base_cells,
@@ -35,35 +34,10 @@ from wetlands.callables.analysis import (
 )
 from wetlands.callables.finding import SourceError
 from wetlands.callables.names import Names
+from wetlands.callables.others import Space, State, Tail, Whole
 from worker_entry import rebuild
 from worker_entry.portable.table import Table
 from worker_entry.source import Snippet
-
-
-class _Space:
-    """Stands for the module object that the worker makes for functions of one module."""
-
-    def __init__(self, name: str, package: str | None) -> None:
-        self.arguments = (name, package)
-
-
-class _Whole:
-    """Stands for the whole bundle."""
-
-    def __init__(self, function: Any) -> None:
-        self.function = function
-
-
-class _Tail:
-    """Stands for what has been put off by the time that it is pickled."""
-
-
-class _State:
-    """Stands for what a class is given later; when that is pickled, the class is whole."""
-
-    def __init__(self, cls: type, make: Callable[[], dict[str, Any]]) -> None:
-        self.cls = cls
-        self.make = make
 
 
 class Bundler(pickle.Pickler):
@@ -77,6 +51,7 @@ class Bundler(pickle.Pickler):
     Attributes:
         snippets: The definitions that go as source.
         values: What was captured, each with words that name it.
+        spaces: What stands for the modules of the functions, by their names.
     """
 
     def __init__(self, file: io.BytesIO, protocol: int, folder: str | None) -> None:
@@ -87,7 +62,7 @@ class Bundler(pickle.Pickler):
         self.values: list[tuple[str, Any]] = []
         self.protocol = protocol
         self._folder = folder
-        self._spaces: dict[str, _Space] = {}
+        self.spaces: dict[str, Space] = {}
         self._building: list[type] = []
         self._late: list[tuple[Any, ...]] = []
 
@@ -98,7 +73,7 @@ class Bundler(pickle.Pickler):
             SourceError: The source of something can't be found.
             Exception: Something can't be pickled.
         """
-        self.dump(_Whole(function))
+        self.dump(Whole(function))
 
     def reducer_override(self, thing: Any) -> Any:
         """See `pickle`."""
@@ -113,7 +88,7 @@ class Bundler(pickle.Pickler):
     # -- functions --------------------------------------------------------------------------------
 
     def _function(self, function: FunctionType) -> Any:
-        if self._is_importable(function):
+        if self.is_importable(function):
             return _by_name(function)
         owner = self._owner(function)
         if owner is not None:
@@ -122,7 +97,7 @@ class Bundler(pickle.Pickler):
         self.snippets.append(snippet)
         space = self._space(function.__globals__)
         cells = dict(zip(function.__code__.co_freevars, function.__closure__ or (), strict=True))
-        values = self._globals_of(function, names, set(cells)) if isinstance(space, _Space) else {}
+        values = self._globals_of(function, names, set(cells)) if isinstance(space, Space) else {}
         state = {
             "globals": self._finished(snippet.qualname, space, values),
             "modules": submodules(names.dotted, function.__globals__),
@@ -140,7 +115,7 @@ class Bundler(pickle.Pickler):
         values = taken(function.__globals__, names.later - free)
         for name, hint in taken(function.__globals__, names.hinted - free).items():
             # An argument may be an instance of it; if it is not, no harm may come of the hint.
-            if isinstance(hint, type) and not self._is_importable(hint) and has_source(hint):
+            if isinstance(hint, type) and not self.is_importable(hint) and has_source(hint):
                 values[name] = hint
         return values
 
@@ -154,7 +129,7 @@ class Bundler(pickle.Pickler):
     # -- classes ----------------------------------------------------------------------------------
 
     def _class(self, cls: type) -> Any:
-        if self._is_importable(cls):
+        if self.is_importable(cls):
             return _by_name(cls)
         outer, _, name = cls.__qualname__.rpartition(".")
         owner = origin.look_up(origin.module_of(cls), outer) if outer else None
@@ -191,19 +166,19 @@ class Bundler(pickle.Pickler):
         modules = submodules(names.dotted, module_globals)
         contents = self._contents(where, first)
         arguments = (tuple(snippet), space, names_first, modules, cells, contents)
-        state = _State(cls, make_state)
+        state = State(cls, make_state)
         return rebuild.make_class, arguments, state, None, None, rebuild.fill_class
 
     # -- what both need ---------------------------------------------------------------------------
 
-    def _is_importable(self, thing: Any) -> bool:
+    def is_importable(self, thing: Any) -> bool:
         """Whether the worker finds this by its name."""
         module = origin.module_of(thing)
         if module is None:
             return False
         if module.__name__ == "builtins" or module.__name__.startswith("worker_entry."):
             return True
-        if not origin.has_name(thing) or module.__name__ in ("__main__", *self._spaces):
+        if not origin.has_name(thing) or module.__name__ in ("__main__", *self.spaces):
             return False
         if origin.is_installed(module):
             return True
@@ -215,9 +190,9 @@ class Bundler(pickle.Pickler):
         module = sys.modules.get(name)
         if module is not None and vars(module) is module_globals and origin.is_installed(module):
             return module
-        if name not in self._spaces:
-            self._spaces[name] = _Space(name, module_globals.get("__package__"))
-        return self._spaces[name]
+        if name not in self.spaces:
+            self.spaces[name] = Space(name, module_globals.get("__package__"))
+        return self.spaces[name]
 
     def _finished(self, where: str, space: Any, values: dict[str, Any]) -> dict[str, Any]:
         """Return the values without classes that are not whole yet, which are put off."""
@@ -246,53 +221,25 @@ class Bundler(pickle.Pickler):
 
     # -- others -----------------------------------------------------------------------------------
 
-    def _whole(self, whole: _Whole) -> Any:
-        return rebuild.make_bundle, (whole.function, _Tail())
+    def _whole(self, whole: Whole) -> Any:
+        return rebuild.make_bundle, (whole.function, Tail())
 
-    def _tail(self, tail: _Tail) -> Any:
+    def _tail(self, tail: Tail) -> Any:
         late, self._late = self._late, []
         if late:
-            return rebuild.same, ((late, _Tail()),)
-        return rebuild.same, (list(self._spaces.values()),)
+            return rebuild.same, ((late, Tail()),)
+        return rebuild.same, (list(self.spaces.values()),)
 
-    def _state(self, state: _State) -> Any:
+    def _state(self, state: State) -> Any:
         self._building.remove(state.cls)
         return rebuild.same, (state.make(),)
 
-    def _named_space(self, space: _Space) -> Any:
-        return rebuild.make_space, space.arguments
-
-    def _module(self, module: ModuleType) -> Any:
-        if module.__name__ in self._spaces:
-            return rebuild.same, (self._spaces[module.__name__],)
-        if module.__name__ == "__main__":
-            raise SourceError("the module __main__ itself can't be sent: use what is in it by name")
-        return rebuild.find_module, (module.__name__,)
-
-    def _cell(self, cell: CellType) -> Any:
-        return rebuild.make_cell, ()
-
-    def _type_variable(self, variable: TypeVar) -> Any:
-        if self._is_importable(variable):
-            return NotImplemented
-        return TypeVar, (variable.__name__, *variable.__constraints__)
-
-    def _cached(self, wrapper: Any) -> Any:
-        if self._is_importable(wrapper):
-            return NotImplemented
-        options = wrapper.cache_parameters()
-        return rebuild.make_cached, (wrapper.__wrapped__, options["maxsize"], options["typed"])
-
 
 _REDUCERS: dict[type, Callable[[Any, Any], Any]] = {
-    _Whole: Bundler._whole,
-    _Tail: Bundler._tail,
-    _State: Bundler._state,
-    _Space: Bundler._named_space,
-    ModuleType: Bundler._module,
-    CellType: Bundler._cell,
-    TypeVar: Bundler._type_variable,
-    type(functools.lru_cache(len)): Bundler._cached,
+    Whole: Bundler._whole,
+    Tail: Bundler._tail,
+    State: Bundler._state,
+    **others.REDUCERS,
 }
 
 
