@@ -21,7 +21,7 @@ SAMPLES = Path(__file__).parent / "samples.py"
 
 #: Python and packages of the environments: old, middle and newest of each library.
 RECIPES: dict[str, tuple[str, list[str]]] = {
-    "3.7": ("3.7", ["numpy==1.21.6", "pandas==1.3.5"]),
+    "3.7": ("3.7", ["numpy==1.21.6", "pandas==1.3.5", "python-dateutil==2.8.2", "six==1.16.0"]),
     "3.8": ("3.8", ["numpy==1.21.6", "pandas==1.5.3", "scipy", "Pillow"]),
     "3.9": ("3.9", ["numpy==1.24.4", "pandas==1.5.3", "pyarrow", "polars", "Pillow"]),
     "3.10": ("3.10", ["numpy==1.26.4", "pandas==2.2.3", "pyarrow", "polars", "scipy", "xarray"]),
