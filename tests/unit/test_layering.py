@@ -137,6 +137,12 @@ def test_only_the_runtime_opens_sockets(path: Path) -> None:
         assert not {"zmq", "socket", "selectors"} & {name.split(".")[0] for name in imports(path)}
 
 
+@pytest.mark.parametrize("path", HOST, ids=name_of)
+def test_only_the_helper_imports_py_rattler(path: Path) -> None:
+    if not path.name.startswith("helper_"):
+        assert "rattler" not in {name.split(".")[0] for name in imports(path)}
+
+
 @pytest.mark.parametrize("path", WORKER, ids=name_of)
 def test_the_worker_imports_the_standard_library_and_zmq_alone(path: Path) -> None:
     for found in imports(path):

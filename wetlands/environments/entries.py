@@ -167,6 +167,8 @@ def parse_conda(
     pip alone makes no Conda environment: it is left out unless there is something else. A Python
     that only Conda can tell from others, by its build for instance, is one of the other specs.
     """
+    if value is None:
+        return "", (), ()
     from wetlands.environments.conda.specs import canonical_spec
 
     python, wanted = "", (set[str](), set[str]())

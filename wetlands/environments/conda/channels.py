@@ -119,7 +119,8 @@ def _without_credentials(url: str, found: dict[str, Any]) -> str:
 
 
 def _variables(condarc: Condarc) -> dict[str, str]:
-    wanted = {f"{scheme.upper()}_PROXY": url for scheme, url in condarc.proxies.items()}
+    wanted = {f"{scheme.upper()}_PROXY": url for scheme, url in condarc.proxies.items()
+              if scheme.isalpha()}  # fmt: skip
     if isinstance(condarc.verify, str):
         wanted["SSL_CERT_FILE"] = condarc.verify
     known = {name.upper() for name in os.environ}

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from string import Template
 from typing import Any
 
 from wetlands.errors import ConfigurationError
@@ -109,9 +110,7 @@ def _merge(merged: dict[str, Any], content: Mapping[str, Any]) -> None:
 
 def _expanded(value: Any, environ: Mapping[str, str]) -> Any:
     if isinstance(value, str):
-        for name in sorted(environ, key=len, reverse=True):
-            value = value.replace(f"${{{name}}}", environ[name]).replace(f"${name}", environ[name])
-        return value
+        return Template(value).safe_substitute(environ)
     if isinstance(value, Mapping):
         return {key: _expanded(each, environ) for key, each in value.items()}
     return [_expanded(each, environ) for each in value] if isinstance(value, list) else value
