@@ -119,8 +119,9 @@ def _without_credentials(url: str, found: dict[str, Any]) -> str:
 
 
 def _variables(condarc: Condarc) -> dict[str, str]:
-    wanted = {f"{scheme.upper()}_PROXY": url for scheme, url in condarc.proxies.items()
-              if scheme.isalpha()}  # fmt: skip
+    # conda also has proxies for one host, which no variable can say.
+    proxies = {scheme: url for scheme, url in condarc.proxies.items() if scheme.isalpha()}
+    wanted = {f"{scheme.upper()}_PROXY": url for scheme, url in proxies.items()}
     if isinstance(condarc.verify, str):
         wanted["SSL_CERT_FILE"] = condarc.verify
     known = {name.upper() for name in os.environ}

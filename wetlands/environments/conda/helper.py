@@ -7,6 +7,7 @@ taken down. What it has to say is flushed before that.
 from __future__ import annotations
 
 import asyncio
+import importlib
 import json
 import os
 import sys
@@ -31,12 +32,10 @@ def main() -> None:
 
 
 def _serve(request: Mapping[str, Any]) -> int:
-    from wetlands.environments.conda.helper_install import install
-    from wetlands.environments.conda.helper_solve import solve
-
-    operations = {"solve": solve, "install": install}
+    # One of them alone: to load what isn't needed takes as long as the rest of a small request.
+    module = importlib.import_module(f"{__package__}.helper_{request['operation']}")
     try:
-        answer = asyncio.run(operations[request["operation"]](request))
+        answer = asyncio.run(module.run(request))
     except Exception as error:
         say("failure", {"kind": _kind(error), "message": str(error).strip()})
         return 0

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
-from urllib.request import url2pathname
 
 from rattler import install as rattler_install
 from rattler.package_cache import PackageCache, PackageCacheLayer, ValidationMode
@@ -28,7 +28,7 @@ from wetlands.environments.conda.package import CondaPackage
 _PIECE = 1 << 20
 
 
-async def install(request: Mapping[str, Any]) -> dict[str, Any]:
+async def run(request: Mapping[str, Any]) -> dict[str, Any]:
     """Make a prefix consist of exactly these packages."""
     packages = [CondaPackage.from_json(package) for package in request["packages"]]
     cache = Path(request["cache"])
@@ -81,7 +81,7 @@ def _check(package: CondaPackage) -> None:
         HashError: It is another one.
         FileNotFoundError: It is not there.
     """
-    path = Path(url2pathname(unquote(urlsplit(package.url).path)))
+    path = _path(package.url)
     kind, wanted = ("sha256", package.sha256) if package.sha256 else ("md5", package.md5)
     hashed, done, total = hashlib.new(kind), 0, path.stat().st_size
     with open(path, "rb") as archive:
@@ -94,3 +94,12 @@ def _check(package: CondaPackage) -> None:
             f"hash mismatch of {package.url}: its {kind} should be {wanted}, and is "
             f"{hashed.hexdigest()}"
         )
+
+
+def _path(url: str) -> Path:
+    place = unquote(urlsplit(url).path)
+    if os.name != "nt":
+        return Path(place)
+    from urllib.request import url2pathname  # brings a whole HTTP client with it
+
+    return Path(url2pathname(place))

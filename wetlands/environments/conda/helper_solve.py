@@ -26,7 +26,7 @@ from wetlands.environments.conda.helper_records import from_record, to_record
 from wetlands.environments.conda.package import CondaPackage
 
 
-async def solve(request: Mapping[str, Any]) -> dict[str, Any]:
+async def run(request: Mapping[str, Any]) -> dict[str, Any]:
     """Return the packages that satisfy a request, each under the name of its archive."""
     config = configured(request)
     gateway = gateway_of(request, config)
