@@ -481,3 +481,20 @@ def test_channels_that_do_not_answer_are_given_up(
         pytest.raises(EnvironmentBuildError, match=r"Check the network(.*\n)+.*not read and"),
     ):
         engine.solve(["actvars"], [server.url])
+
+
+def test_an_archive_of_this_machine_is_checked_even_if_the_cache_has_its_package(
+    engine: Engine, conda_channel: Channel, tmp_path: Path
+) -> None:
+    other = conda_channel.copy(tmp_path / "copy")
+    package = only(engine, "actvars", other.url)
+    engine.install([package], tmp_path / "one")
+    archive = other.file("actvars")
+    content = archive.read_bytes()
+    archive.unlink()  # a link to the channel of all tests
+    archive.write_bytes(content[:-1] + b"x")
+    with open(tmp_path / "one/share/actvars/big.dat", "r+b") as file:
+        file.write(b"changed, in the cache as well, so that the archive is needed again")
+    with pytest.raises(EnvironmentBuildError, match="hash mismatch of file://"):
+        engine.install([package], tmp_path / "two")
+    assert not (tmp_path / "two").exists()

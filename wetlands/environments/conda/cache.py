@@ -91,21 +91,11 @@ class PackageCache:
         shutil.rmtree(self.folder / stem, ignore_errors=True)
 
 
-def has(folder: Path, package: CondaPackage) -> bool:
-    """Tell whether a cache has a package that was extracted from exactly this archive."""
-    noted = _noted(folder, package)
-    extracted = folder / package.stem / "info" / "index.json"
-    return bool(noted) and noted == package.sha256.lower() and extracted.is_file()
-
-
 def _has_other(folder: Path, package: CondaPackage) -> bool:
-    noted = _noted(folder, package)
-    return noted is not None and bool(package.sha256) and noted != package.sha256.lower()
-
-
-def _noted(folder: Path, package: CondaPackage) -> str | None:
-    """Return the sha256 that py-rattler noted for a package, None if there is no note."""
+    """Tell whether there is a package of this name from another archive."""
     try:
-        return (folder / f"{package.stem}.lock").read_bytes()[_HASH_AT : _HASH_AT + 32].hex()
+        noted = (folder / f"{package.stem}.lock").read_bytes()
     except OSError:
-        return None
+        return False
+    found = noted[_HASH_AT : _HASH_AT + 32].hex()
+    return bool(package.sha256) and found != package.sha256.lower()
