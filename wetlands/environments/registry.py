@@ -186,7 +186,8 @@ class Registry:
         return lease
 
     def activated(self, prefix: Prefix, environ: Mapping[str, str]) -> dict[str, str]:
-        """Return environment variables as activating an environment leaves them.
+        """Return environment variables as activating an environment leaves them, and not the one
+        that the host runs in.
 
         Args:
             prefix: The environment.
@@ -195,10 +196,13 @@ class Registry:
         Raises:
             WorkerStartError: Its activation scripts could not be run.
         """
-        from wetlands.environments.conda.activation import activated
+        from wetlands.environments.conda.activation import activated, deactivated
 
-        python = prefix.interpreter.executable
-        return activated(prefix.path, environ, python, self.root / "activations")
+        python, cache = prefix.interpreter.executable, self.root / "activations"
+        former = os.environ.get("CONDA_PREFIX")
+        if former and Path(former) != prefix.path:
+            environ = deactivated(Path(former), environ, python, cache)
+        return activated(prefix.path, environ, python, cache)
 
     def install(
         self,

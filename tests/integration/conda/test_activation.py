@@ -107,12 +107,23 @@ def test_workers_get_their_own_variables_on_top(manager: EnvironmentManager, for
 
 
 def test_the_hosts_own_activation_does_not_shine_through(
-    manager: EnvironmentManager, foreign: Path, monkeypatch: pytest.MonkeyPatch
+    manager: EnvironmentManager, foreign: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("CONDA_PREFIX", "/somewhere/else")
+    host = tmp_path / "host"
+    for name, text in {
+        "conda-meta/state": '{"env_vars": {"OF_THE_HOST": "1"}}',
+        "etc/conda/deactivate.d/host.sh": "unset HOST_DATA\n",
+    }.items():
+        (host / name).parent.mkdir(parents=True, exist_ok=True)
+        (host / name).write_text(text, encoding="utf-8")
+    monkeypatch.setenv("CONDA_PREFIX", str(host))
     monkeypatch.setenv("CONDA_DEFAULT_ENV", "base")
+    monkeypatch.setenv("OF_THE_HOST", "1")
+    monkeypatch.setenv("HOST_DATA", str(host))
     env = manager.load("shine", foreign)
     env.launch()
+    assert env.execute("os", "getenv", ("OF_THE_HOST",)) is None
+    assert env.execute("os", "getenv", ("HOST_DATA",)) is None
     assert env.execute("os", "getenv", ("CONDA_PREFIX",)) == str(foreign)
     assert env.execute("os", "getenv", ("CONDA_DEFAULT_ENV",)) == str(foreign)
 

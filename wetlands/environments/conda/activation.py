@@ -51,8 +51,38 @@ def activated(
         "CONDA_SHLVL": "1",
         **_variables(prefix),
     }
-    scripts = sorted((prefix / "etc" / "conda" / "activate.d").glob(f"*{_SUFFIX}"))
-    return _run(prefix, scripts, base, python, cache) if scripts else base
+    return _run(_scripts(prefix, "activate.d"), base, python, cache)
+
+
+def deactivated(
+    former: Path, environ: Mapping[str, str], python: Path, cache: Path | None
+) -> dict[str, str]:
+    """Return environment variables without what activating a prefix once did to them.
+
+    A host that runs in a Conda environment has that one's variables (of GDAL, of PROJ, of
+    compilers), which would lead the packages of another one astray. ``PATH`` stays: what is
+    missing elsewhere may be found there.
+
+    Args:
+        former: The prefix.
+        environ: The variables.
+        python: Any Python, to read variables out of a shell.
+        cache: Where the effect of scripts is kept, if anywhere.
+
+    Raises:
+        WorkerStartError: The shell that runs the scripts failed.
+    """
+    if not (former / "conda-meta").is_dir():
+        return dict(environ)
+    scripts = _scripts(former, "deactivate.d")[::-1]
+    after = _run(scripts, {**environ, "CONDA_PREFIX": str(former)}, python, cache)
+    own = {**_variables(former), "CONDA_PREFIX": str(former)}
+    kept = {name: value for name, value in after.items() if own.get(name) != value}
+    return {**kept, "PATH": environ.get("PATH", os.defpath)}
+
+
+def _scripts(prefix: Path, folder: str) -> list[Path]:
+    return sorted((prefix / "etc" / "conda" / folder).glob(f"*{_SUFFIX}"))
 
 
 def _folders(prefix: Path) -> list[str]:
@@ -77,10 +107,14 @@ def _variables(prefix: Path) -> dict[str, str]:
 
 
 def _run(
-    prefix: Path, scripts: list[Path], base: dict[str, str], python: Path, cache: Path | None
+    scripts: list[Path], base: dict[str, str], python: Path, cache: Path | None
 ) -> dict[str, str]:
+    """Return variables as scripts of one folder leave them."""
+    if not scripts:
+        return base
+    folder = scripts[0].parent
     fingerprint = [_fingerprint(script) for script in scripts]
-    known = answers.recall(cache, prefix, fingerprint)
+    known = answers.recall(cache, folder, fingerprint)
     changes = known.get("changes") if known else None
     if isinstance(changes, dict) and (done := _apply(changes, base)) is not None:
         return done
@@ -88,7 +122,7 @@ def _run(
     run = "call" if os.name == "nt" else "."
     lines = ["set +e", *(f"{run} {shlex.quote(str(script))}" for script in scripts)]
     after = activation.apply(lines, base, python)
-    answers.remember(cache, prefix, fingerprint, {"changes": _compare(base, after)})
+    answers.remember(cache, folder, fingerprint, {"changes": _compare(base, after)})
     return after
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from wetlands.environments.conda.activation import activated
+from wetlands.environments.conda.activation import activated, deactivated
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the scripts are those of POSIX")
 
@@ -93,3 +93,24 @@ def test_scripts_run_again_where_the_result_may_be_another(
     script(prefix, 'export LEVEL="changed"\n')
     assert activate(LEVEL="2")["LEVEL"] == "changed"
     assert runs(prefix) == 3
+
+
+def test_what_the_hosts_own_environment_did_is_undone(
+    prefix: Path, activate: Activate, tmp_path: Path
+) -> None:
+    undo = prefix / "etc/conda/deactivate.d"
+    undo.mkdir()
+    script(prefix, 'export OF_IT="$CONDA_PREFIX/share"\nexport LEVEL="x$LEVEL"\n')
+    (undo / "one.sh").write_text('unset OF_IT\nexport LEVEL="${LEVEL#x}"\n', encoding="utf-8")
+    (prefix / "etc/conda/env_vars.d/a.json").write_text('{"FIRST": "a", "SECOND": "b"}', "utf-8")
+    inside = activate(LEVEL="1", OTHER="stays")
+    assert inside["LEVEL"] == "x1"
+    inside["SECOND"] = "changed since"
+    outside = deactivated(prefix, inside, Path(sys.executable), tmp_path / "cache")
+    gone = {"OF_IT", "FIRST", "CONDA_PREFIX"}
+    assert not gone & set(outside)
+    assert (outside["LEVEL"], outside["OTHER"]) == ("1", "stays")
+    assert outside["SECOND"] == "changed since"
+    assert outside["PATH"] == inside["PATH"]
+    assert deactivated(prefix, inside, Path(sys.executable), tmp_path / "cache") == outside
+    assert deactivated(tmp_path, inside, Path(sys.executable), None) == inside
