@@ -158,7 +158,7 @@ class Crew:
         self.starting += (state is SlotState.STARTING) - (slot.state is SlotState.STARTING)
         retired = (state is SlotState.RETIRED) - (slot.state is SlotState.RETIRED)
         self.retired += retired
-        self.spent += retired * slot.wanted
+        self.spent += retired
         if state is SlotState.DORMANT and slot.wanted:
             self.asleep[slot.worker.slot] = slot
         elif slot.state is SlotState.DORMANT:

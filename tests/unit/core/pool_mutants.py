@@ -661,12 +661,6 @@ MUTANTS = [
         "slot.state is SlotState.RETIRED",
     ),
     Mutant(
-        "slot that is not wanted counts as given up",
-        "crew",
-        "self.spent += retired * slot.wanted",
-        "self.spent += retired",
-    ),
-    Mutant(
         "broken pool grows",
         "worker_events",
         "if not self.closing and not self.broken:",
