@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from benchmarks import (
-    deaths,
+    faults,
     idle,
     latency,
     mixed,
@@ -28,7 +28,7 @@ PARTS: dict[str, Part] = {
         waiting.PART,
         startup.PART,
         idle.PART,
-        deaths.PART,
+        faults.PART,
         values.PART,
     )
 }

@@ -37,3 +37,17 @@ def spin(seconds):
     while time.monotonic() < end:
         pass
     return os.getpid(), begin, time.monotonic()
+
+
+def pid(_=None):
+    """Return the number of the worker's process, after a moment in which others take their turn."""
+    time.sleep(0.002)
+    return os.getpid()
+
+
+def hold_gil(seconds, *, task):
+    """Say that the work has begun, then sleep in C code without letting go of the GIL."""
+    import ctypes
+
+    task.update("begun")
+    ctypes.PyDLL(None).sleep(seconds)

@@ -45,10 +45,9 @@ def connect(context: Any, config: dict[str, Any], identity: str) -> Any:
     socket.setsockopt(zmq.IDENTITY, bytes.fromhex(identity))
     socket.setsockopt(zmq.LINGER, 0)
     if config["curve"]:
-        public, secret = zmq.curve_keypair()
         socket.setsockopt(zmq.CURVE_SERVERKEY, config["curve"].encode())
-        socket.setsockopt(zmq.CURVE_PUBLICKEY, public)
-        socket.setsockopt(zmq.CURVE_SECRETKEY, secret)
+        socket.setsockopt(zmq.CURVE_PUBLICKEY, config["curve_public"].encode())
+        socket.setsockopt(zmq.CURVE_SECRETKEY, config["curve_secret"].encode())
     socket.connect(config["endpoint"])
     return socket
 

@@ -32,6 +32,7 @@ class WorkerLink:
     token: str = field(default_factory=lambda: secrets.token_hex(32), repr=False)
     task_identity: bytes = field(default_factory=_identity, repr=False)
     control_identity: bytes = field(default_factory=_identity, repr=False)
+    public_key: str = ""  #: by which the socket knows it, if that is a port
     process: WorkerProcess | None = None
     public: TaskWorker | None = None  #: what users see of it, once there is a process
     welcome: bool = False  #: it has proved the token
@@ -53,9 +54,14 @@ class WorkerLink:
     def prepare(self, transport: Transport) -> dict[str, Any]:
         """Make the file that the worker notes its task in; return what it needs to connect."""
         self.started_file.write_bytes(bytes(_ROOM))
+        secret = ""
+        if transport.keys is not None:
+            self.public_key, secret = transport.keys.make()
         return {
             "endpoint": transport.endpoint,
             "curve": transport.curve_key,
+            "curve_public": self.public_key,
+            "curve_secret": secret,
             "token": self.token,
             "task_identity": self.task_identity.hex(),
             "control_identity": self.control_identity.hex(),

@@ -11,6 +11,7 @@ from typing import Any
 from wetlands.runtime.delivery import Delivery
 from wetlands.runtime.link import WorkerLink
 from wetlands.runtime.output import Emit
+from wetlands.runtime.texts import harmless
 from wetlands.task import Task
 from wetlands.task_state import TaskName
 from worker_entry import protocol
@@ -30,13 +31,14 @@ class Records:
     def log(self, level: int, slot: int | None, text: str, *args: object) -> None:
         """Log something of the pool."""
         extra = self._extra(slot, None)
-        self._delivery.call(lambda: logger.log(level, text, *args, extra=extra))
+        safe = [harmless(arg) if isinstance(arg, str) else arg for arg in args]
+        self._delivery.call(lambda: logger.log(level, text, *safe, extra=extra))
 
     def log_task(self, worker: WorkerLink, task: Task[Any], message: protocol.Log) -> None:
         """Log what a task said with its handle, at a bounded rate."""
         if not task_logger.isEnabledFor(message.level) or not worker.records.admit():
             return
-        text, extra = message.text, self._extra(worker.id.slot, task.id)
+        text, extra = harmless(message.text), self._extra(worker.id.slot, task.id)
         left_out = worker.records.take_left_out()
         if left_out:
             text = f"{text} (after {left_out} records that were left out)"
@@ -47,7 +49,8 @@ class Records:
 
         def emit(level: int, line: str, stream: str, task: TaskName | None) -> None:
             extra = {**self._extra(slot, str(task) if task else None), "stream": stream}
-            self._delivery.call(lambda: worker_logger.log(level, "%s", line, extra=extra))
+            text = harmless(line)
+            self._delivery.call(lambda: worker_logger.log(level, "%s", text, extra=extra))
 
         return emit
 

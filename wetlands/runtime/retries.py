@@ -9,6 +9,7 @@ from wetlands.core.commands import JudgeFailure, RetryTask
 from wetlands.retry import RetryPolicy
 from wetlands.runtime.delivery import Delivery
 from wetlands.runtime.ending import Endings
+from wetlands.runtime.texts import harmless
 from wetlands.task import Task
 
 logger = logging.getLogger("wetlands.task")
@@ -27,7 +28,7 @@ class Retries:
         task._fail_attempt(error)
         extra = {"environment": error.environment, "worker": error.worker, "task": error.task_id}
         text = "Task %s failed and runs again in %.3g s: %s"
-        args = (error.task_id, command.pause, error.exception)
+        args = (error.task_id, command.pause, harmless(error.exception))
         # Handlers are code of the user, which has no place in a pass.
         self._delivery.call(lambda: logger.info(text, *args, extra=extra))
 

@@ -86,6 +86,8 @@ class Staff:
         """Forget a worker whose process is gone; return the last task that it began, if any."""
         started = link.last_started()
         self._host.loop.disconnect(*link.identities)
+        if self._host.transport.keys is not None:
+            self._host.transport.keys.revoke(link.public_key)
         for identity in link.identities:
             self.by_identity.pop(identity, None)
         self.links.pop(link.id, None)

@@ -8,30 +8,36 @@ A ROUTER, with three rules that measurements taught:
 -   Every worker has random 128-bit identities that only it and the host know, and no handover:
     nobody can take its place.
 
-On POSIX the socket is a file in a folder that only the user can enter. Elsewhere it is a port of
-the loopback interface, encrypted (CurveZMQ, RFC 26) with a server key that nobody but the workers
-is told. There is no open port in either case.
+On POSIX the socket is a file in a folder that only the user can enter. Elsewhere, or if the
+variable WETLANDS_TRANSPORT says "tcp", it is a port of the loopback interface, encrypted (CurveZMQ,
+RFC 26), which lets nobody in but workers whose key it was told: see `wetlands.runtime.keys`.
 """
 
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import zmq
 import zmq.backend
 
 from worker_entry import protocol
 
+if TYPE_CHECKING:
+    from wetlands.runtime.keys import WorkerKeys
+
 # Plain numbers, and below the methods of the C level: those of Python convert to enums, which
 # takes as long as sending does.
 _MORE = int(zmq.SNDMORE | zmq.NOBLOCK)
 _LAST = int(zmq.NOBLOCK)
 _READABLE = int(zmq.POLLIN)
+#: The environment variable that asks for a port where a file would do.
+VARIABLE = "WETLANDS_TRANSPORT"
 
 
 class PeerUnreachableError(Exception):
@@ -42,6 +48,8 @@ class Transport:
     """The host's end of the wire. For the holder of the loop's role.
 
     Attributes:
+        keys: Those of workers, if the socket is a port.
+        curve_key: The public key of the socket, if it is a port; else empty.
         descriptor: Becomes readable when the socket has news; once, not for as long as it has
             (`ZMQ_FD`). Sending and receiving may take the news as well.
         asked: Whether `readable` was called since something was last sent or received.
@@ -54,9 +62,13 @@ class Transport:
         self.socket.setsockopt(zmq.LINGER, 0)
         self.socket.setsockopt(zmq.SNDHWM, 0)
         self.curve_key = ""
+        self.keys: WorkerKeys | None = None
         self.asked = False
-        if sys.platform == "win32":
-            self._encrypt()
+        if sys.platform == "win32" or os.environ.get(VARIABLE) == "tcp":
+            from wetlands.runtime.keys import WorkerKeys
+
+            self.keys = WorkerKeys(self._context)
+            self.curve_key = self.keys.guard(self.socket)
             self.endpoint = f"tcp://127.0.0.1:{self.socket.bind_to_random_port('tcp://127.0.0.1')}"
         else:
             self.endpoint = f"ipc://{folder}/socket"
@@ -112,10 +124,6 @@ class Transport:
         """Close the socket; nothing that was not sent yet is waited for."""
         with contextlib.suppress(zmq.ZMQError):
             self.socket.close(0)
+            if self.keys is not None:
+                self.keys.close()
             self._context.term()
-
-    def _encrypt(self) -> None:
-        public, secret = zmq.curve_keypair()
-        self.socket.setsockopt(zmq.CURVE_SERVER, 1)
-        self.socket.setsockopt(zmq.CURVE_SECRETKEY, secret)
-        self.curve_key = public.decode()

@@ -148,8 +148,8 @@ def test_a_part_that_fails_costs_itself_only(
     def broken(options: object) -> list[Series]:
         raise RuntimeError("nothing works today")
 
-    good = cli.PARTS["deaths"].__class__("good", "", lambda options: [Series("x", "us", [1])])
-    bad = cli.PARTS["deaths"].__class__("bad", "", broken)
+    good = cli.PARTS["faults"].__class__("good", "", lambda options: [Series("x", "us", [1])])
+    bad = cli.PARTS["faults"].__class__("bad", "", broken)
     monkeypatch.setattr(cli, "PARTS", {"bad": bad, "good": good})
     assert cli.main(["--output", str(tmp_path)]) == 1
     assert "failed: bad" in capsys.readouterr().out
