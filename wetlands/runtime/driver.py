@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import time
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
@@ -90,6 +89,7 @@ class Driver:
         self.start_error: WorkerStartError | None = None
         self.refusal: Callable[[], Exception] | None = None
         self._host = host
+        self._clock = host.loop.clock
         self._endings = Endings(plan.environment, config.worker_timeout, codec)
         self._retries = Retries(host.delivery, self._endings)
         self._upkeep = Upkeep(config, self.handle, self._call_later)
@@ -121,7 +121,8 @@ class Driver:
 
     def next_deadline(self) -> float | None:
         """See `LoopClient`."""
-        return self.core.next_deadline()
+        due = self.core.next_deadline()
+        return None if due is None else self._clock.real(due)
 
     def advance(self) -> None:
         """See `LoopClient`."""
@@ -177,7 +178,7 @@ class Driver:
     def open(self) -> None:
         """Start the workers."""
         self._host.loop.add(self)
-        self._execute(self.core.open(time.monotonic()))
+        self._execute(self.core.open(self._clock.now()))
 
     def submit(self, task: Task[Any]) -> None:
         """Queue a task, once, however often this is asked for."""
@@ -228,7 +229,7 @@ class Driver:
         self._handling = True
         try:
             while True:
-                for command in self.core.handle(event, time.monotonic()):
+                for command in self.core.handle(event, self._clock.now()):
                     self._EXECUTORS[type(command)](self, command)
                 if not self._backlog:
                     break

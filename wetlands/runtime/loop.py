@@ -42,6 +42,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from wetlands.latch import Latch
+from wetlands.runtime.clock import Clock
 from wetlands.runtime.shield import Shield
 from wetlands.runtime.sleeper import Sleeper
 from wetlands.runtime.transport import Transport
@@ -86,6 +87,7 @@ class Loop:
         self.transport = transport
         self._report = report  #: runs what logs, whose handlers are code of the user, elsewhere
         self.shield = Shield()
+        self.clock = Clock()
         self._role = threading.Lock()
         self._inbox: deque[tuple[LoopClient | None, Callable[[], None]]] = deque()
         self._clients: list[LoopClient] = []
@@ -306,6 +308,7 @@ class Loop:
             self._runner = None
 
     def _run_all(self, news: bool) -> None:
+        self.clock.note(self._due)
         if self._inbox:
             self._run_inbox()
         self._unfinished = self._receive(news)
