@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from typing import Any
@@ -14,6 +15,7 @@ class Streams:
 
     def __init__(self) -> None:
         # The copies are not inherited by programs that tasks start.
+        self.exhausted = False  #: no file can be opened any more: a task took all descriptors
         self._copies = [(number, os.dup(number), _identity(number)) for number in range(3)]
 
     def restore(self) -> None:
@@ -25,6 +27,7 @@ class Streams:
         for number, copy, identity in self._copies:
             if _identity(number) != identity:
                 os.dup2(copy, number)
+        self._try_one_more()
         for number, name in enumerate(_MODES):
             stream = getattr(sys, name, None)
             if stream is None or getattr(stream, "closed", False):
@@ -34,6 +37,12 @@ class Streams:
             _flush(stream)
             if original is not stream:
                 _flush(original)
+
+    def _try_one_more(self) -> None:
+        try:
+            os.close(os.dup(self._copies[0][1]))
+        except OSError as error:
+            self.exhausted = error.errno in (errno.EMFILE, errno.ENFILE)
 
     def _reopen(self, number: int, name: str) -> None:
         mode = _MODES[name]

@@ -108,6 +108,8 @@ class Worker:
                     # ever.
                     undisturbed(partial(self._socket.send_ending, ending))
                     message = ending = None  # an idle worker need not hold arguments and a result
+                    if self._streams.exhausted:
+                        return  # another one takes our place, and the next task
                 elif isinstance(message, protocol.Stop):
                     return
                 elif isinstance(message, protocol.Drop):
