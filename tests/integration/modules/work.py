@@ -532,3 +532,17 @@ def out_of_memory():
 def oom_score():
     with open("/proc/self/oom_score_adj") as file:
         return int(file.read())
+
+
+def hog(megabytes, seconds):
+    """Take memory, and give it back after a while."""
+    taken = b"x" * (megabytes * 2**20)
+    time.sleep(seconds)
+    return len(taken)
+
+
+def close_streams():
+    """Close what the next task needs to print."""
+    os.close(1)
+    os.close(2)
+    return "closed"
