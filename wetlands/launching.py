@@ -105,7 +105,8 @@ def initializer_call(
         kind = type(initializer).__name__
         raise ConfigurationError(f"initializer must be a function, not an object of type {kind}")
     found = find_target(initializer, None, codec, place, version)
-    return (*found.frames, *encode_arguments(codec, initargs, None, found.label))
+    arguments, _ = encode_arguments(codec, initargs, None, found.label)
+    return (*found.frames, *arguments)
 
 
 def _variables(worker_env: WorkerEnv | None, slot: int) -> dict[str, str]:
