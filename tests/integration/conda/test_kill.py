@@ -55,7 +55,9 @@ def kill_at(process: subprocess.Popen[str], line: int, *, helpers_too: bool) -> 
     return True
 
 
-@pytest.mark.parametrize("helpers_too", [True, False], ids=["all", "host"])
+@pytest.mark.parametrize(
+    "helpers_too", [True, pytest.param(False, marks=pytest.mark.long)], ids=["all", "host"]
+)
 @pytest.mark.parametrize(
     "line", [3, *(pytest.param(n, marks=pytest.mark.long) for n in (1, 2, *range(4, 14)))]
 )
