@@ -17,14 +17,18 @@ from wetlands.activation import Commands
 from wetlands.environments import entries
 from wetlands.environments.conda.pixi_files import has_pixi, read_pixi
 from wetlands.environments.locks.agreement import locked
-from wetlands.environments.locks.lock import Lock, is_lock
+from wetlands.environments.locks.formats import is_lock
+from wetlands.environments.locks.lock import Lock
 from wetlands.environments.project_files import read_project
 from wetlands.environments.python_request import parse_python
 from wetlands.environments.recipe import Recipe, parse_commands
 from wetlands.environments.requirement_files import inline_requirements, read_requirements
 from wetlands.errors import ConfigurationError
 
-SUPPORTED = "requirements.txt, pyproject.toml, pixi.toml, pylock.toml, environment.yml"
+SUPPORTED = (
+    "requirements.txt, pyproject.toml, pixi.toml, environment.yml, pylock.toml, conda-lock.yml, "
+    "pixi.lock"
+)
 
 
 def read_config(
@@ -38,8 +42,8 @@ def read_config(
 
     Args:
         path: A requirements file (any ``.txt`` or ``.in``), ``pyproject.toml``, ``pixi.toml``,
-            ``pylock.toml``, ``pylock.<name>.toml`` or ``environment.yml`` (any ``.yml`` or
-            ``.yaml``).
+            ``environment.yml`` (any ``.yml`` or ``.yaml``), or a lock: ``pylock.toml``,
+            ``pylock.<name>.toml``, ``conda-lock.yml``, ``<name>.conda-lock.yml``, ``pixi.lock``.
         optional_dependencies: Extras or dependency groups of a ``pyproject.toml``; features or
             environments of pixi.
         install_project: Install the project of a ``pyproject.toml`` too, not only what it needs.
@@ -87,7 +91,7 @@ def _kind(file: Path) -> str:
         return "lock"
     if file.suffix in (".txt", ".in"):
         return "requirements"
-    if file.suffix in (".yml", ".yaml") and not file.stem.endswith("conda-lock"):
+    if file.suffix in (".yml", ".yaml"):
         return "environment"
     raise ConfigurationError(
         f"{file.name} is no config file that can be read: the supported ones are {SUPPORTED}"

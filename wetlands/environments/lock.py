@@ -16,6 +16,7 @@ from wetlands.environments import uv
 from wetlands.environments.disk import write_atomically
 from wetlands.environments.local_sources import ConfigFile
 from wetlands.environments.locks import pylock
+from wetlands.environments.locks.lock import Lock
 from wetlands.environments.probing import Interpreter
 from wetlands.environments.project_files import load_toml
 from wetlands.environments.recipe import Recipe
@@ -78,7 +79,7 @@ def resolve(
         EnvironmentBuildError: It can't be resolved; carries all that the resolver said.
     """
     if recipe.lock:
-        return recipe.lock.beside(recipe.local).text(work.layout.folder)
+        return resolve_locked(work, recipe, recipe.lock)
     inputs = requirement_options(recipe, scratch)
     base = ["--python", str(interpreter.executable), *options]
     cwd = folder_of(recipe)
@@ -87,6 +88,13 @@ def resolve(
         listed = _write(scratch / "alone.in", recipe.no_deps)
         text = merge(text, compile_lock(work, [*base, listed, "--no-deps"], cwd))
     return text
+
+
+def resolve_locked(work: Workspace, recipe: Recipe, lock: Lock) -> str:
+    """Return what uv installs of a recipe that is locked already, as `resolve` does."""
+    document = pylock.with_folders(lock.pip_part(), recipe.local)
+    placed = pylock.relative(document, work.layout.folder)
+    return pylock.dump(pylock.indexed(placed, uv.only_index()))
 
 
 def compile_lock(work: Workspace, options: Sequence[str], cwd: Path | None = None) -> str:

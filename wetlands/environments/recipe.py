@@ -97,12 +97,14 @@ class Recipe:
     @property
     def is_conda(self) -> bool:
         """Whether it is for a Conda environment, and not for a venv."""
-        return bool(self.conda or self.conda_alone)
+        return bool(self.conda or self.conda_alone or (self.lock and self.lock.kind == "conda"))
 
     @property
     def empty(self) -> bool:
         """Whether there is nothing to install, Conda packages aside."""
-        return not (self.pip or self.no_deps or self.local or self.config or self.lock)
+        if self.lock:
+            return not (self.local or self.lock.has_pip_part)
+        return not (self.pip or self.no_deps or self.local or self.config)
 
 
 def parse_recipe(

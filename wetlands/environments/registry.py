@@ -135,7 +135,7 @@ class Registry:
         wanted = parse_platforms(platforms)
         recipes = recipes_for(given, wanted)
         with self._reporter("lock", on_progress) as reporter:
-            lock = make_lock(recipes, wanted, self._cache, reporter)
+            lock = make_lock(recipes, wanted, self.root, reporter)
             reporter.stage(Stage.READY, "locked")
         return lock
 

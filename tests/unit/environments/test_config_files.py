@@ -198,7 +198,7 @@ def test_a_wrong_conda_file_is_an_error(tmp_path: Path, text: str) -> None:
 # -- all of them -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["Pipfile", "setup.py", "conda-lock.yml", "x.json"])
+@pytest.mark.parametrize("name", ["Pipfile", "setup.py", "x.json"])
 def test_an_unknown_kind_of_file_is_an_error_that_lists_the_known(
     tmp_path: Path, name: str
 ) -> None:

@@ -36,7 +36,7 @@ def document(*packages: dict[str, Any], **more: Any) -> dict[str, Any]:
 
 
 def lock_of(*packages: dict[str, Any], **more: Any) -> Lock:
-    return Lock.of_pylock(document(*packages, **more))
+    return Lock.of("venv", document(*packages, **more))
 
 
 # -- platforms -------------------------------------------------------------------------------------
@@ -129,7 +129,7 @@ def test_what_each_platform_needs_becomes_one_lock() -> None:
     )
     assert [each["name"] for each in merged["packages"]] == ["colorama", "shared"]
     assert "marker" not in merged["packages"][1]
-    lock = Lock.of_pylock(merged)
+    lock = Lock.of("venv", merged)
     assert lock.platforms == ("linux-64", "win-64")
     assert [each.name for each in lock.packages("linux-64")] == ["shared"]
     assert [each.name for each in lock.packages("win-64")] == ["colorama", "shared"]
@@ -138,7 +138,7 @@ def test_what_each_platform_needs_becomes_one_lock() -> None:
 def test_versions_may_differ_between_platforms() -> None:
     older = {**package("it"), "version": "0.9"}
     merged = pylock.merged([(LINUX, document(package("it"))), (MAC, document(older))], "", {})
-    lock = Lock.of_pylock(merged)
+    lock = Lock.of("venv", merged)
     assert [each.version for each in lock.packages("linux-64")] == ["1.0"]
     assert [each.version for each in lock.packages("osx-arm64")] == ["0.9"]
 
@@ -152,7 +152,7 @@ def test_wheels_of_all_platforms_stand_together() -> None:
 
 
 def test_a_lock_is_for_its_platforms_alone() -> None:
-    lock = Lock.of_pylock(pylock.merged([(WINDOWS, document())], "", {}))
+    lock = Lock.of("venv", pylock.merged([(WINDOWS, document())], "", {}))
     with pytest.raises(ConfigurationError, match=r"for win-64 and not for linux-64.*platforms=\["):
         lock.packages("linux-64")
 
@@ -224,7 +224,7 @@ def test_the_digest_is_that_of_the_content() -> None:
     mirrored["packages"].reverse()
     other = copy.deepcopy(base)
     other["packages"][0]["wheels"][0]["hashes"]["sha256"] = "b" * 64
-    digests = [Lock.of_pylock(each).digest for each in (base, mirrored, other)]
+    digests = [Lock.of("venv", each).digest for each in (base, mirrored, other)]
     assert digests[0] == digests[1] != digests[2]
 
 
@@ -299,7 +299,7 @@ def test_local_packages_must_be_those_the_lock_was_made_with(tmp_path: Path) -> 
 
 def test_a_lock_for_another_platform_is_refused() -> None:
     elsewhere = next(each for each in PLATFORMS.values() if each.name != this_platform())
-    lock = Lock.of_pylock(pylock.merged([(elsewhere, document())], "", {}))
+    lock = Lock.of("venv", pylock.merged([(elsewhere, document())], "", {}))
     with pytest.raises(ConfigurationError, match=f"not for {this_platform()}"):
         locked(Recipe(), lock)
 

@@ -21,7 +21,9 @@ from wetlands.environments.conda.package import CondaPackage
 from wetlands.environments.conda.specs import python_spec, split_spec
 from wetlands.environments.conda.stubs import constraints_for
 from wetlands.environments.disk import read_json, remove_tree, write_json
-from wetlands.environments.lock import keep_lock, resolve
+from wetlands.environments.lock import keep_lock, resolve, resolve_locked
+from wetlands.environments.locks.conda_lock import channels, conda_packages
+from wetlands.environments.locks.platforms import here
 from wetlands.environments.probing import Interpreter
 from wetlands.environments.progress import Stage
 from wetlands.environments.recipe import Recipe
@@ -106,6 +108,11 @@ class CondaMaker:
         return hashlib.sha256("\n".join(listed).encode()).hexdigest()
 
     def _solved(self) -> dict[str, object]:
+        if self._recipe.lock:
+            document = self._recipe.lock.document
+            locked = conda_packages(document, here())
+            packages = [package.to_json() for package in locked]
+            return {"channels": list(channels(document)), "packages": packages}
         solution = self._engine.solve(
             specs_of(self._recipe), self._recipe.channels, alone=self._recipe.conda_alone
         )
@@ -113,6 +120,8 @@ class CondaMaker:
         return {"channels": list(solution.channels), "packages": packages}
 
     def _pip_lock(self) -> str:
+        if self._recipe.lock:
+            return resolve_locked(self._work, self._recipe, self._recipe.lock)
         with self._work.scratch() as scratch, self._draft() as interpreter:
             options = constraints_for(interpreter.prefix, scratch)
             return resolve(self._work, self._recipe, interpreter, scratch, options)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from email.parser import HeaderParser
 from pathlib import Path
 
@@ -25,7 +25,16 @@ def constraints_for(prefix: Path, scratch: Path) -> list[str]:
         prefix: The prefix.
         scratch: A folder for the files that the options name, for as long as they are used.
     """
-    found = dict(_distributions(prefix))
+    return leave_alone(dict(_distributions(prefix)), scratch)
+
+
+def leave_alone(found: Mapping[str, str], scratch: Path) -> list[str]:
+    """Return the options that make ``uv pip compile`` leave packages alone.
+
+    Args:
+        found: Their names, as a package index has them, and their versions.
+        scratch: A folder for the files that the options name, for as long as they are used.
+    """
     if not found:
         return []
     folder = scratch / "stubs"

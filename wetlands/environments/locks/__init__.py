@@ -7,7 +7,10 @@ Modules, from the bottom up::
 
     platforms      the names that a platform has in recipes, in Conda, for uv and in markers
     package        one locked file
-    pylock         one format, as functions over plain data
+    pylock conda_lock pixi_lock    each format, as functions over plain data
+    wheels         which wheel of a package a platform gets
+    formats        the formats behind one face
     lock           `Lock`: what users hold
     agreement      whether a lock is one for a recipe
+    making conda_making            recipe -> lock
 """

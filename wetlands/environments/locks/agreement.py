@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 
+from wetlands.environments.conda.specs import split_spec
 from wetlands.environments.entries import canonical_name
 from wetlands.environments.locks.lock import Lock
 from wetlands.environments.locks.package import LockedPackage
@@ -61,9 +63,34 @@ def _python(recipe: Recipe, lock: Lock) -> Iterator[str]:
 
 
 def _packages(recipe: Recipe, lock: Lock) -> Iterator[str]:
-    found = {package.name: package for package in lock.packages() if package.kind == "pip"}
+    packages = lock.packages()
+    conda = {package.name: package for package in packages if package.kind == "conda"}
+    for text in (*recipe.conda, *recipe.conda_alone):
+        yield from _conda(text, conda)
+    # Conda may be what gives a package that pip's part asks for.
+    given = {canonical_name(package.name): package for package in conda.values()}
+    found = {**given, **{package.name: package for package in packages if package.kind == "pip"}}
     for text in (*recipe.pip, *recipe.no_deps, *_listed(recipe)):
         yield from _pip(text, found, lowest(lock.python))
+
+
+def _conda(text: str, found: dict[str, LockedPackage]) -> Iterator[str]:
+    """Compare a match spec; the version only if it is written as most are."""
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet
+    from packaging.version import InvalidVersion
+
+    _, name, rest = split_spec(text)
+    package = found.get(name)
+    if package is None:
+        yield f"{text}: the lock does not have it"
+        return
+    version = re.sub(r"(^|,)\s*=?(?=\d)([\d.]*\d)(\.\*)?", r"\1==\2.*", rest.split(" ")[0])
+    try:
+        fine = SpecifierSet(version).contains(package.version, prereleases=True)
+    except (InvalidSpecifier, InvalidVersion):
+        return
+    if not fine:
+        yield f"{text}: the lock has {package.name} {package.version}"
 
 
 def _listed(recipe: Recipe) -> Iterator[str]:

@@ -46,22 +46,26 @@ def recipes_for(given: Given, platforms: Sequence[Platform]) -> list[Recipe]:
 
 
 def make_lock(
-    recipes: Sequence[Recipe], platforms: Sequence[Platform], cache: Path, reporter: Reporter
+    recipes: Sequence[Recipe], platforms: Sequence[Platform], root: Path, reporter: Reporter
 ) -> Lock:
     """Resolve a recipe for each platform, as it would be on that platform alone.
 
     Args:
         recipes: One for each platform.
         platforms: The platforms.
-        cache: Where the answers of interpreters are kept.
+        root: The root of all environments.
         reporter: Told about each step.
 
     Raises:
         InterpreterNotFoundError: No Python here fits.
         EnvironmentBuildError: It can't be resolved; carries all that the resolver said.
     """
+    if any(recipe.is_conda for recipe in recipes):
+        from wetlands.environments.locks.conda_making import make_conda_lock
+
+        return make_conda_lock(recipes, platforms, root, reporter)
     reporter.stage(Stage.INTERPRETER, "looking for its Python")
-    interpreter = choose(recipes[0].python, cache=cache)
+    interpreter = choose(recipes[0].python, cache=root / "interpreters")
     solved = []
     with tempfile.TemporaryDirectory(prefix="wetlands-") as folder:
         for platform, recipe in zip(platforms, recipes, strict=True):
@@ -88,4 +92,4 @@ def assemble(solved: Sequence[tuple[Platform, pylock.Document]], interpreter: In
         alone.append((platform, rest))
         local.update(folders)
     notes = {"local": sorted(local)}
-    return Lock.of_pylock(pylock.merged(alone, f"=={major}.{minor}.*", notes))
+    return Lock.of("venv", pylock.merged(alone, f"=={major}.{minor}.*", notes))

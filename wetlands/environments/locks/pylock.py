@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import Any
+from urllib.parse import urlsplit
 
 from wetlands.environments.entries import canonical_name
 from wetlands.environments.local_sources import LocalPackage
@@ -220,6 +221,17 @@ def without_folders(document: Document) -> tuple[Document, list[str]]:
     folders = [entry["name"] for entry in listed if "directory" in entry]
     kept = [entry for entry in listed if "directory" not in entry]
     return {**document, "packages": kept}, folders
+
+
+def of_files(found: Iterable[LockedPackage]) -> Document:
+    """Return a lock that consists of these files."""
+    entries: list[Document] = []
+    for package in found:
+        table = {"url": package.url, "hashes": {"sha256": package.sha256}}
+        wheel = urlsplit(package.url).path.endswith(".whl")
+        files: Document = {"wheels": [table]} if wheel else {"sdist": table}
+        entries.append({"name": package.name, "version": package.version, **files})
+    return {"lock-version": "1.0", "created-by": "wetlands", "packages": entries}
 
 
 def with_folders(document: Document, local: Iterable[LocalPackage]) -> Document:

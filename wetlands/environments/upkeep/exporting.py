@@ -14,7 +14,7 @@ from typing import Any
 from wetlands.environments.entries import canonical_name
 from wetlands.environments.layout import Layout
 from wetlands.environments.lock import compile_lock
-from wetlands.environments.locks import pylock
+from wetlands.environments.locks import conda_lock, pylock
 from wetlands.environments.locks.lock import Lock
 from wetlands.environments.locks.making import assemble
 from wetlands.environments.locks.platforms import here
@@ -70,17 +70,39 @@ def export_lock(
     Raises:
         EnvironmentBuildError: The index does not have what lies there.
     """
+    manifests = read_manifests(prefix.path)
     if layout and record and not record.additions:
-        document = pylock.parse(layout.lock.read_text(encoding="utf-8"), str(layout.lock))
-        document = pylock.absolute(document, layout.folder)
-        if "lock" in record.recipe:
-            return Lock.of_pylock(document)
-        return assemble([(here(), document)], prefix.interpreter)
-    return _looked_up(prefix, reporter)
+        lock = _kept(layout, record, prefix)
+    else:
+        lock = _looked_up(prefix, [each for each in manifests if each.kind == "pip"], reporter)
+    conda = [each for each in manifests if each.kind == "conda"]
+    return _with_conda(conda, lock, prefix) if conda else lock
 
 
-def _looked_up(prefix: Prefix, reporter: Reporter) -> Lock:
-    manifests = [each for each in read_manifests(prefix.path) if each.kind == "pip"]
+def _kept(layout: Layout, record: Record, prefix: Prefix) -> Lock:
+    """Return what uv installed, as it is kept beside a created environment."""
+    if not layout.lock.is_file():
+        return assemble([(here(), pylock.of_files(()))], prefix.interpreter)
+    document = pylock.parse(layout.lock.read_text(encoding="utf-8"), str(layout.lock))
+    document = pylock.absolute(document, layout.folder)
+    if "lock" in record.recipe and not layout.conda_lock.exists():
+        return Lock.of("venv", document)
+    return assemble([(here(), document)], prefix.interpreter)
+
+
+def _with_conda(conda: Sequence[Manifest], lock: Lock, prefix: Prefix) -> Lock:
+    """Return the lock of an environment that Conda packages and others lie in."""
+    from wetlands.environments.conda.package import CondaPackage
+
+    python = ".".join(map(str, prefix.interpreter.version))
+    packages = [CondaPackage.from_json(each.details) for each in conda]
+    pip = pylock.packages(lock.document, here(), python)
+    noted = {"created-by": "wetlands", "wetlands-local": ",".join(lock.local or ())}
+    channels = dict.fromkeys(package.channel for package in packages if package.channel)
+    return Lock.of("conda", conda_lock.build([(here(), packages, pip)], list(channels), noted))
+
+
+def _looked_up(prefix: Prefix, manifests: Sequence[Manifest], reporter: Reporter) -> Lock:
     folders = [each for each in manifests if each.source.startswith("file:")]
     lines = [_requirement(each) for each in manifests if each not in folders]
     with tempfile.TemporaryDirectory(prefix="wetlands-") as folder:
@@ -88,7 +110,7 @@ def _looked_up(prefix: Prefix, reporter: Reporter) -> Lock:
         document = pylock.absolute(_compile(work, prefix, lines), Path(folder))
     notes = {"local": sorted(canonical_name(each.name) for each in folders)}
     major, minor, _ = prefix.interpreter.version
-    return Lock.of_pylock(pylock.merged([(here(), document)], f"=={major}.{minor}.*", notes))
+    return Lock.of("venv", pylock.merged([(here(), document)], f"=={major}.{minor}.*", notes))
 
 
 def _compile(work: Workspace, prefix: Prefix, lines: Sequence[str]) -> pylock.Document:

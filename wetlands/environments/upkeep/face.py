@@ -8,7 +8,8 @@ from pathlib import Path
 
 from wetlands.environments.disk import explained
 from wetlands.environments.layout import Layout
-from wetlands.environments.locks.lock import Lock, is_lock
+from wetlands.environments.locks.formats import is_lock
+from wetlands.environments.locks.lock import Lock
 from wetlands.environments.prefix import Prefix
 from wetlands.environments.progress import ProgressCallback, Reporter, Stage
 from wetlands.environments.records import read_record

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
+from wetlands.environments.conda.cache import PackageCache
 from wetlands.environments.disk import read_json
 from wetlands.environments.layout import Layout
 from wetlands.environments.removal import remove
@@ -56,7 +57,7 @@ def prune(root: Path, age: timedelta, *, trial: bool) -> Pruned:
                 removed.append(layout.folder.name)
         except EnvironmentInUseError:
             in_use.append(layout.folder.name)
-    entries = tuple(_forget_interpreters(root, trial))
+    entries = (*_remove_packages(root, trial), *_forget_interpreters(root, trial))
     freed = 0 if trial else max(0, before - disk_usage(root).total)
     return Pruned(tuple(removed), tuple(in_use), entries, freed)
 
@@ -66,6 +67,22 @@ def _old(root: Path, age: timedelta) -> Iterator[Layout]:
     for layout in map(Layout, folders):
         if unused_for(layout) >= age:
             yield layout
+
+
+def _remove_packages(root: Path, trial: bool) -> Iterator[str]:
+    """Remove Conda packages that no environment has, unless somebody is installing some."""
+    cache = PackageCache(root)
+    if not cache.folder.is_dir():
+        return
+    with cache.alone() as alone:
+        if not alone:
+            return
+        used = {note.stem for note in root.glob("envs/*/prefix/conda-meta/*.json")}
+        for folder in sorted(cache.folder.iterdir()):
+            if folder.is_dir() and folder.name not in used:
+                if not trial:
+                    cache.remove(folder.name)
+                yield folder.relative_to(root).as_posix()
 
 
 def _forget_interpreters(root: Path, trial: bool) -> Iterator[str]:
