@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from benchmarks import (
+    environments,
     faults,
     idle,
     latency,
@@ -27,6 +28,7 @@ PARTS: dict[str, Part] = {
         mixed.PART,
         waiting.PART,
         startup.PART,
+        environments.PART,
         idle.PART,
         faults.PART,
         values.PART,

@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from wetlands.errors import ProvisioningError
+
+# What only writing and removing need is imported there: finding an environment that lies ready
+# reads, and has to be quick.
 
 
 @contextlib.contextmanager
@@ -42,6 +43,8 @@ def write_atomically(path: Path, text: str) -> None:
 
     Its mode is 0600: locks and records may name private package indexes.
     """
+    import tempfile
+
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with open(handle, "w", encoding="utf-8") as stream:
@@ -91,6 +94,9 @@ def remove_tree(path: Path) -> None:
     """
     if not os.path.lexists(path):
         return
+    import shutil
+    import tempfile
+
     with explained("remove", path):
         if path.is_symlink() or path.is_file():
             path.unlink()
@@ -102,6 +108,8 @@ def remove_tree(path: Path) -> None:
 
 def sweep_trash(folder: Path) -> None:
     """Remove, as far as possible, what crashes left behind while files were written or removed."""
+    import shutil
+
     for litter in folder.glob(".*"):
         if litter.is_dir():
             shutil.rmtree(litter, ignore_errors=True)

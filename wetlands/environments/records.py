@@ -11,7 +11,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +53,8 @@ class Record:
 
 def write_record(layout: Layout, record: Record) -> None:
     """Declare the prefix whole."""
+    from datetime import datetime, timezone
+
     from wetlands.environments import uv
     from wetlands.environments.recipe import LAYOUT as RECIPE_LAYOUT
 
