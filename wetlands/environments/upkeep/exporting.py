@@ -35,8 +35,7 @@ def environment_yml(prefix: Prefix) -> str:
     python = [f"python={'.'.join(map(str, prefix.interpreter.version))}", "pip"]
     dependencies: list[Any] = [f"{e.name}={e.version}={e.build}" for e in conda] or python
     if pip:
-        has_pip = any(str(each).partition("=")[0] == "pip" for each in dependencies)
-        dependencies += [*([] if has_pip else ["pip"]), {"pip": pip}]
+        dependencies.append({"pip": pip})
     content = {
         "name": prefix.name,
         "channels": _channels(conda) or ["conda-forge"],
