@@ -77,7 +77,7 @@ def test_lines_of_one_worker_come_in_order(launch: Launch, caplog: Any) -> None:
     ("data", "text"),
     [
         (b"\xff\xfe caf\xc3\xa9\n", "\\xff\\xfe café"),
-        (b"nul \x00 here\n", "nul \x00 here"),
+        (b"nul \x00 here\n", "nul \\x00 here"),
         (b"10%\r50%\r100%\n", "100%"),
         (b"windows\r\n", "windows"),
     ],
