@@ -178,7 +178,7 @@ def test_a_kill_of_the_kernel_reaches_the_task(launch: Launch, monkeypatch: Any)
     env = launch()
     counts = iter([True, False])
     driver = env._pool._driver  # type: ignore[union-attr]
-    monkeypatch.setattr(driver._memory_kills, "happened", lambda: next(counts))
+    monkeypatch.setattr(driver._staff._memory_kills, "happened", lambda: next(counts))
     first = env.submit(WORK, "die", ("SIGKILL",)).wait_for(5)
     assert isinstance(first.exception, OutOfMemoryError)
     assert "because memory ran out" in (first.error or "")
