@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import operator
 import os
 import threading
@@ -14,6 +13,9 @@ from worker_entry.failure import clean
 
 #: Characters of a progress message or log record that are sent.
 MAX_TEXT = 64 * 1024
+
+#: Of `logging`, where it is the same number.
+INFO = 20
 
 Number = Union[int, float]
 
@@ -102,7 +104,7 @@ class RemoteTaskHandle:
         frames = tuple(self._codec.dumps(value, f"outputs[{key!r}]"))
         self._say(protocol.Output(self._task, self._attempt, str(key), frames))
 
-    def log(self, message: str, level: int | str = logging.INFO) -> None:
+    def log(self, message: str, level: int | str = INFO) -> None:
         """Send a record to the host's logging.
 
         Args:
@@ -113,6 +115,8 @@ class RemoteTaskHandle:
             ValueError: There is no level of that name.
         """
         if isinstance(level, str):
+            import logging  # a worker starts faster without it
+
             number = logging.getLevelName(level.upper())
             if not isinstance(number, int):
                 raise ValueError(f"unknown log level {level!r}")

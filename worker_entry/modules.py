@@ -21,7 +21,6 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-import inspect
 import os
 import sys
 import time
@@ -323,6 +322,8 @@ def find_function(module: ModuleType, name: str) -> Callable[..., Any]:
 
 def list_functions(module: ModuleType) -> list[str]:
     """Return the names of the public functions that the module itself defines."""
+    import inspect  # for people who look around: a worker starts faster without it
+
     return [
         name
         for name, value in sorted(vars(module).items())

@@ -26,7 +26,6 @@ task alone.
 from __future__ import annotations
 
 import contextlib
-import inspect
 import json
 import mmap
 import os
@@ -50,7 +49,6 @@ from worker_entry.failure import clean
 from worker_entry.handle import RemoteTaskHandle
 from worker_entry.modules import Modules, TargetError, find_function, list_functions
 from worker_entry.portable import registry
-from worker_entry.rebuild import Bundles, hide_spaces
 from worker_entry.segment_carrier import WorkerCarrier
 from worker_entry.streams import Streams
 
@@ -87,7 +85,7 @@ class Worker:
         # Weak, or functions that are no longer used, and all that they refer to, would stay.
         self._takes_task: Any = weakref.WeakKeyDictionary()
         self._calls: dict[bytes, dict[str, Any]] = {}
-        self._bundles = Bundles(self._loads_bundle)
+        self._bundles: Any = None  #: made for the first function that comes as source
         # The control thread may learn of a cancellation before the main thread has read the Run.
         self._lock = threading.Lock()
         self._handle: RemoteTaskHandle | None = None
@@ -150,7 +148,9 @@ class Worker:
 
     def _end(self, handle: RemoteTaskHandle) -> None:
         self._streams.restore()
-        hide_spaces()
+        rebuild = sys.modules.get("worker_entry.rebuild")  # imported when something needs it
+        if rebuild is not None:
+            rebuild.hide_spaces()
         handle._close()
         with self._lock:
             self._handle = None
@@ -223,7 +223,13 @@ class Worker:
             return self._loads(payload[1:2], "target", "the function")  # type: ignore[no-any-return]
         if how == "source":
             generation = self._modules.enter_folder(call["target"])
-            return self._bundles.load(payload[1], (call["target"], generation))
+            if self._bundles is None:
+                from worker_entry.rebuild import Bundles  # a worker starts faster without it
+
+                self._bundles = Bundles(self._loads_bundle)
+            return self._bundles.load(  # type: ignore[no-any-return]
+                payload[1], (call["target"], generation)
+            )
         if how == "package":
             module = self._modules.from_folder(call["folder"], call["target"])
             return find_function(module, call["function"])
@@ -268,6 +274,16 @@ class Worker:
 
 def _task_place(function: Any) -> int:
     """Return after how many positional arguments `task` is still free; -1 if there is none."""
+    if type(function) is FunctionType and not function.__dict__:
+        # The same without `inspect`, which takes longer to import than all of this package.
+        code = function.__code__
+        names, count = code.co_varnames, code.co_argcount
+        only = getattr(code, "co_posonlyargcount", 0)
+        if "task" in names[count : count + code.co_kwonlyargcount]:
+            return sys.maxsize
+        return names.index("task", only) if "task" in names[only:count] else -1
+    import inspect
+
     try:
         parameters = list(inspect.signature(function).parameters.values())
     except Exception:  # built-in functions may have no signature, and __signature__ may raise
