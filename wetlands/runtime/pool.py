@@ -46,6 +46,7 @@ class Pool:
         self._numbers = itertools.count(1)
         self._releasing = threading.Lock()
         self._resizing = threading.Lock()
+        self._environ = plan.environ  #: of all slots that there have ever been
         self._host = host_module.acquire(self)
         self.codec = Codec(
             plan.pickle_protocol,
@@ -224,10 +225,11 @@ class Pool:
         if self.codec.carrier is not None and not can_seat(size):
             raise ConfigurationError(f"{size} workers are too many to share memory with")
         with self._resizing:
-            plan = self._driver.plan
-            environ = plan.environ
-            if plan.environ_of is not None:
-                environ += tuple(plan.environ_of(slot) for slot in range(len(environ), size))
+            # Ours and not the driver's, who learns of it later, maybe after the next one asks.
+            if self._plan.environ_of is not None:
+                more = range(len(self._environ), size)
+                self._environ += tuple(self._plan.environ_of(slot) for slot in more)
+            environ = self._environ
             self._host.loop.post(self._driver, lambda: self._driver.resize(size, environ))
 
     def restart(self) -> None:
