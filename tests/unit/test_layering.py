@@ -32,6 +32,7 @@ LAYERS: list[set[str]] = [
     {"wetlands.installed"},
     {"wetlands.staffed"},
     {"wetlands.environment"},
+    {"wetlands.opened"},
     {"wetlands.environment_manager"},
     {"wetlands"},
 ]  # fmt: skip

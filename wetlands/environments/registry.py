@@ -196,13 +196,10 @@ class Registry:
         Raises:
             WorkerStartError: Its activation scripts could not be run.
         """
-        from wetlands.environments.conda.activation import activated, deactivated
+        from wetlands.environments.conda.activation import switched
 
-        python, cache = prefix.interpreter.executable, self.root / "activations"
-        former = os.environ.get("CONDA_PREFIX")
-        if former and Path(former) != prefix.path:
-            environ = deactivated(Path(former), environ, python, cache)
-        return activated(prefix.path, environ, python, cache)
+        python = prefix.interpreter.executable
+        return switched(prefix.path, environ, python, self.root / "activations")
 
     def install(
         self,

@@ -27,6 +27,17 @@ from wetlands.environments.disk import read_json
 _SUFFIX = ".bat" if os.name == "nt" else ".sh"
 
 
+def switched(
+    prefix: Path, environ: Mapping[str, str], python: Path, cache: Path | None
+) -> dict[str, str]:
+    """Return environment variables as `activated` leaves them, after what the host itself runs in
+    was `deactivated`."""
+    former = os.environ.get("CONDA_PREFIX")
+    if former and Path(former) != prefix:
+        environ = deactivated(Path(former), environ, python, cache)
+    return activated(prefix, environ, python, cache)
+
+
 def activated(
     prefix: Path, environ: Mapping[str, str], python: Path, cache: Path | None
 ) -> dict[str, str]:
