@@ -37,7 +37,7 @@ def measure(options: Options) -> list[Series]:
     """Take all measurements."""
     return [
         *_deaths(2 if options.smoke else 100),
-        *_orphans(1 if options.smoke else 10),
+        *_orphans(1 if options.smoke else 8),
         _storm(1000 if options.smoke else options.items),
         *_idle(0.5 if options.smoke else 10.0),
     ]
@@ -137,7 +137,7 @@ def _storm(count: int) -> Series:
 
         def kill() -> None:
             dice = random.Random(count)
-            while not over.wait(0.02 + dice.random() / 10):
+            while not over.wait(0.2 + dice.random() / 2):
                 running = [t for t in tasks[-2000:] if t.status is TaskStatus.RUNNING]
                 if running:
                     with contextlib.suppress(ProcessLookupError):  # another one was faster
