@@ -112,7 +112,7 @@ def _created(manager: EnvironmentManager, folder: Path, options: Options) -> lis
             Subject(Series(f"{name}, {state}", "s"), _in(state, folder, call))
             for name, call in _makers(manager, folder, options).items()
         ]
-        if state == WARM:  # also of those who keep what they fetched under a root of ours
+        if state == WARM and not options.smoke:  # who keeps things under a root of ours, too
             for subject in subjects:
                 subject.call()
         found += interleave(subjects, options.choose(5 if state == WARM else 2))

@@ -11,6 +11,9 @@ Modules, from the bottom up::
     package_index tools uv workspace           how uv is run, and with whose index settings
     lock venv sidecar                          what uv is asked to do
     prefix records claims builder creation     what lies on disk, and who may change it
+    locks/                                     locks as files, for several platforms
+    conda/                                     Conda packages: solved for, fetched, activated
+    upkeep/                                    looked at, verified, repaired, exported, pruned
     adoption extension registry                the rest of what one can do with it, and the face
 
 Nothing here starts a thread or keeps state at import.

@@ -57,7 +57,7 @@ def prune(root: Path, age: timedelta, *, trial: bool) -> Pruned:
                 removed.append(layout.folder.name)
         except EnvironmentInUseError:
             in_use.append(layout.folder.name)
-    entries = (*_remove_packages(root, trial), *_forget_interpreters(root, trial))
+    entries = (*_remove_packages(root, trial), *_forget_answers(root, trial))
     freed = 0 if trial else max(0, before - disk_usage(root).total)
     return Pruned(tuple(removed), tuple(in_use), entries, freed)
 
@@ -85,9 +85,10 @@ def _remove_packages(root: Path, trial: bool) -> Iterator[str]:
                 yield folder.relative_to(root).as_posix()
 
 
-def _forget_interpreters(root: Path, trial: bool) -> Iterator[str]:
-    """Forget what is known of Pythons that are gone."""
-    for answer in sorted((root / "interpreters").glob("*.json")):
+def _forget_answers(root: Path, trial: bool) -> Iterator[str]:
+    """Forget what is known of Pythons and of environments that are gone."""
+    kept = [*(root / "interpreters").glob("*.json"), *(root / "activations").glob("*.json")]
+    for answer in sorted(kept):
         known = read_json(answer) or {}
         if not Path(str(known.get("executable", ""))).exists():
             if not trial:
