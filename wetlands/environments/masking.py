@@ -22,6 +22,11 @@ def mask(text: str) -> str:
     return _USERINFO.sub(lambda found: found[0] if found[0] == "git@" else _HIDDEN, text)
 
 
+def without_user(url: str) -> str:
+    """Return an address without its user part, for a file that others are to use."""
+    return _USERINFO.sub(lambda found: found[0] if found[0] == "git@" else "", url)
+
+
 def mask_command(command: Sequence[str]) -> tuple[str, ...]:
     """Return the command with the user part of every address hidden."""
     return tuple(mask(word) for word in command)

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from wetlands.environments import package_index, tools
 from wetlands.environments.cancellation import Cancellation
+from wetlands.environments.masking import without_user
 from wetlands.environments.probing import NO_WINDOW
 from wetlands.errors import ProvisioningError
 
@@ -95,7 +96,7 @@ def _only_index(told: tuple[tuple[str, str], ...]) -> str:
     del told  # what the answer depends on
     said = query(["pip", "compile", "--quiet", "--no-header", "--emit-index-url", "-"]) or ""
     named = re.findall(r"^--(?:extra-)?index-url (\S+)$", said, re.MULTILINE)
-    return re.sub(r"(?<=://)[^/]*@", "", named[0]) if len(named) == 1 else ""
+    return without_user(named[0]) if len(named) == 1 else ""
 
 
 def run(

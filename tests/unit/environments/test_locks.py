@@ -185,6 +185,18 @@ def test_paths_move_with_the_file(tmp_path: Path) -> None:
     assert moved.digest == lock.digest
 
 
+def test_credentials_are_not_written(tmp_path: Path) -> None:
+    entry = package("it", index="https://me:secret@index.example/simple")
+    entry["wheels"][0]["url"] = "https://me:secret@index.example/it-1.0-py3-none-any.whl"
+    source = {"type": "git", "url": "ssh://git@host.example/own.git", "commit-id": "abc"}
+    lock = lock_of(entry, {"name": "own", "vcs": source})
+    text = lock.write(tmp_path).read_text()
+    assert "secret" not in text
+    assert "https://index.example/it-1.0-py3-none-any.whl" in text
+    assert "ssh://git@host.example/own.git" in text
+    assert Lock.read(tmp_path / "pylock.toml").digest == lock.digest
+
+
 @pytest.mark.parametrize("name", ["requirements.txt", "lock.toml", "pylock.txt", "conda-lock.toml"])
 def test_a_file_must_have_the_name_of_a_lock(tmp_path: Path, name: str) -> None:
     with pytest.raises(ConfigurationError, match=r"pylock\.toml"):

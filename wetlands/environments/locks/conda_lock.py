@@ -7,12 +7,14 @@ import json
 import posixpath
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from wetlands.environments.conda.package import CondaPackage
 from wetlands.environments.entries import canonical_name
 from wetlands.environments.locks.package import LockedPackage
 from wetlands.environments.locks.platforms import PLATFORMS, Platform
+from wetlands.environments.masking import without_user
 from wetlands.errors import ConfigurationError
 
 Document = dict[str, Any]
@@ -181,7 +183,8 @@ def _conda_entry(package: CondaPackage, platform: Platform) -> Document:
 
 
 def _pip_entry(package: LockedPackage, platform: Platform) -> Document:
-    return _entry(package, "pip", platform, {}, {"sha256": package.sha256})
+    shared = replace(package, url=without_user(package.url))
+    return _entry(shared, "pip", platform, {}, {"sha256": package.sha256})
 
 
 def _entry(

@@ -60,7 +60,8 @@ class _Pylock:
         return pylock.absolute(pylock.check(load_toml(file), repr(str(file))), file.parent)
 
     def text(self, document: Document, folder: Path) -> str:
-        return pylock.dump(pylock.relative(document, folder))
+        shared = pylock.without_credentials(document)
+        return pylock.dump(pylock.relative(shared, folder))
 
     def platforms(self, document: Document) -> tuple[str, ...]:
         return pylock.platforms(document)

@@ -19,6 +19,7 @@ from wetlands.environments.local_sources import LocalPackage
 from wetlands.environments.locks.package import LockedPackage
 from wetlands.environments.locks.platforms import PLATFORMS, Platform
 from wetlands.environments.locks.wheels import best_wheel
+from wetlands.environments.masking import without_user
 from wetlands.environments.project_files import parse_toml
 from wetlands.errors import ConfigurationError
 
@@ -106,6 +107,17 @@ def _with_paths(document: Document, change: Callable[[str], str]) -> Document:
         for table in _placed(entry):
             if isinstance(table.get("path"), str):
                 table["path"] = change(table["path"])
+    return changed
+
+
+def without_credentials(document: Document) -> Document:
+    """Return the lock as others may see it: who needs credentials has them where uv looks."""
+    changed = copy.deepcopy(document)
+    for entry in changed.get("packages", ()):
+        for table in (entry, *_tables(entry), entry.get("vcs", {})):
+            for key in ("url", "index"):
+                if isinstance(table.get(key), str):
+                    table[key] = without_user(table[key])
     return changed
 
 

@@ -18,6 +18,7 @@ from wetlands.environments.locks import conda_lock, pylock
 from wetlands.environments.locks.lock import Lock
 from wetlands.environments.locks.making import assemble
 from wetlands.environments.locks.platforms import here
+from wetlands.environments.masking import without_user
 from wetlands.environments.prefix import Prefix
 from wetlands.environments.progress import Reporter
 from wetlands.environments.records import Record
@@ -48,7 +49,8 @@ def _requirement(manifest: Manifest) -> str:
     name = canonical_name(manifest.name)
     if manifest.editable:
         return f"-e {manifest.source}"
-    return f"{name} @ {manifest.source}" if manifest.source else f"{name}=={manifest.version}"
+    source = without_user(manifest.source)
+    return f"{name} @ {source}" if source else f"{name}=={manifest.version}"
 
 
 def _channels(conda: Iterable[Manifest]) -> list[str]:
