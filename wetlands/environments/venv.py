@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from wetlands.environments import probing
+from wetlands.environments import probing, uv
 from wetlands.environments.disk import remove_tree
 from wetlands.environments.interpreters import choose
 from wetlands.environments.lock import ensure_lock, folder_of, requirement_options
@@ -127,15 +127,14 @@ def mend(work: Workspace, names: Sequence[str]) -> None:
         EnvironmentBuildError: A package can't be fetched.
     """
     work.reporter.line(f"fetching again what was changed in uv's cache: {', '.join(names)}")
-    forget(work, names)
+    cache = [] if forget(names) else ["--no-cache"]
     again = [word for name in names for word in ("--reinstall-package", name)]
-    install(work, [*again, "--requirements", str(work.layout.lock)], None)
+    install(work, [*cache, *again, "--requirements", str(work.layout.lock)], None)
 
 
-def forget(work: Workspace, names: Sequence[str]) -> None:
-    """Remove packages from uv's cache."""
-    if names:
-        work.uv(["cache", "clean", *names], "uv's cache can't be cleaned")
+def forget(names: Sequence[str]) -> bool:
+    """Remove packages from uv's cache; False if others use it, for whom uv would wait."""
+    return uv.query(["cache", "clean", *names], timeout=10.0, UV_LOCK_TIMEOUT="1") is not None
 
 
 def install(work: Workspace, sources: list[str], recipe: Recipe | None) -> list[str]:

@@ -17,12 +17,21 @@ from wetlands.environments.claims import take_lease
 from wetlands.environments.config_files import read_config
 from wetlands.environments.flock import FileLock
 from wetlands.environments.layout import Layout
+from wetlands.environments.venv import forget
 from wetlands.errors import (
     ConfigurationError,
     EnvironmentInUseError,
     EnvironmentNotFoundError,
     ProvisioningError,
 )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A cache for uv: what is edited in an environment is edited there, too."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("UV_CACHE_DIR", str(tmp_path_factory.mktemp("uv-cache")))
+        yield
 
 
 @pytest.fixture
@@ -91,6 +100,25 @@ def test_an_edited_file_is_found_and_mended_also_in_the_cache(
     assert path.read_bytes() == whole
     again = manager.create(f"{env.name}-2", {"pip": ["six==1.16.0"]})
     assert six_of(again).read_bytes() == whole
+
+
+def test_an_edit_that_can_not_be_seen_is_mended_though_others_use_the_cache(
+    env: Environment,
+) -> None:
+    path = six_of(env)
+    whole, before = path.read_bytes(), path.stat()
+    path.write_bytes(whole.replace(b"import", b"export"))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    with subprocess.Popen([sys.executable, "-m", "uv", "run", "--no-project", "python", "-c",
+                           "print(flush=True); input()"],
+                          stdin=subprocess.PIPE, stdout=subprocess.PIPE) as user:  # fmt: skip
+        assert user.stdout is not None
+        user.stdout.readline()
+        assert env.repair().broken == ("six",)
+        user.communicate(b"\n")
+    assert env.verify().ok
+    assert path.read_bytes() == whole
+    assert forget(["six"])
 
 
 def test_an_edit_in_one_environment_does_not_get_into_the_next(

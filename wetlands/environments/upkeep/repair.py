@@ -17,7 +17,7 @@ from wetlands.environments.progress import Reporter
 from wetlands.environments.recipe import Recipe
 from wetlands.environments.records import Record, read_record, write_record
 from wetlands.environments.upkeep.verification import Verification, verify
-from wetlands.environments.venv import forget
+from wetlands.environments.venv import mend
 from wetlands.environments.workspace import Workspace
 from wetlands.errors import ConfigurationError, EnvironmentNotFoundError, ProvisioningError
 
@@ -64,9 +64,10 @@ def _rebuild(work: Workspace, record: Record, found: Verification, root: Path) -
             "it again with replace_existing=True"
         )
     maker.prepare()
-    # What was edited here may be edited in the installer's cache as well: it is the same file.
-    forget(work, sorted({fault.package for fault in found.changed} - {""}))
     made = make(work, recipe, maker)
+    # What was edited may be edited in uv's cache as well, and so well that a glance doesn't tell.
+    if work.layout.lock.is_file() and (left := verify(work.layout.prefix).broken):
+        mend(work, left)
     base = fingerprint_of(made.base_executable or made.executable)
     write_record(work.layout, replace(record, interpreter=made, base=base, additions=[]))
 
