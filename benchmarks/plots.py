@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -44,9 +45,14 @@ def verdicts(judged: Iterable[Verdict], path: Path) -> bool:
             for one in judged
         ]
         colours = ["tab:green" if one.passed else "tab:red" for one in judged]
-        axes.barh([one.bar.text for one in judged], shares, color=colours)
+        # From the limit to the left is what is left of it, to the right what is missed by.
+        lengths = [share - 1 for share in shares]
+        axes.barh([one.bar.text for one in judged], lengths, left=1, color=colours)
         axes.axvline(1, color="black", linewidth=1)
-        axes.set(xscale="log", xlabel="share of the limit that is used; beyond 1 the bar is missed")
+        axes.set(xscale="log", xlabel="value / limit; what reaches to the right of 1 is missed")
+        axes.set_xlim(min(0.3, *shares) / 1.2, max(3, *shares) * 1.2)
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.grid(visible=True, axis="x", which="both", alpha=0.3)
         figure.savefig(path, dpi=100)
     return bool(judged)
 
@@ -60,9 +66,19 @@ def groups(rows: Mapping[str, Mapping[str, float]], path: Path, labels: Sequence
             values = [rows[name].get(label, 0.0) for name in names]
             colours = ["tab:orange" if name == "wetlands" else "tab:blue" for name in names]
             axes.barh(names, values, color=colours)
-            axes.set(xscale="log" if any(values) else "linear", title=label)
+            axes.set(title=label)
+            if any(values):
+                # Whole decades: bars that begin anywhere would say nothing.
+                low, high = (math.log10(end) for end in _range(values))
+                axes.set(xscale="log", xlim=(10 ** math.floor(low - 0.1), 10 ** math.ceil(high)))
+            axes.grid(visible=True, axis="x", alpha=0.3)
         figure.savefig(path, dpi=100)
     return bool(rows)
+
+
+def _range(values: Iterable[float]) -> tuple[float, float]:
+    positive = [value for value in values if value > 0]
+    return min(positive), max(positive)
 
 
 def _figure(width: float, height: float, panels: int = 1) -> tuple[Any, Any]:
