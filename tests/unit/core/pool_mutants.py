@@ -1015,8 +1015,8 @@ MUTANTS = [
     Mutant(
         "closed is not announced",
         "pool",
-        "            self._crew.commands.append(AnnounceClosed())\n",
-        "",
+        "self._crew.commands.append(AnnounceClosed())\n",
+        "pass\n",
     ),
     Mutant(
         "closed is announced again and again",
@@ -1094,8 +1094,8 @@ MUTANTS = [
     Mutant(
         "closed pool wants to be woken",
         "pool",
-        "        self._crew.deadlines.clear()\n",
-        "",
+        "self._crew.deadlines.clear()\n",
+        "pass\n",
     ),
     Mutant(
         "busy worker counts as idle",

@@ -54,7 +54,7 @@ def test_every_mutation_applies_once_and_compiles(mutant):
 
 
 def test_a_core_that_is_not_broken_passes():
-    harmless = Mutant("nothing", "pool", '"hello")', '"hello again")')
+    harmless = Mutant("nothing", "worker_events", '"hello")', '"hello again")')
     assert harmless.module in MODULES
     assert examples_until_caught(harmless, 20) is None
 
