@@ -44,9 +44,7 @@ def run(target: Callable[[bytes], None], seeds: Sequence[bytes], count: int, see
             faulthandler.dump_traceback_later(HANG, exit=True)
         try:
             target(data)
-        except BaseException as error:
-            error.add_note(f"input {number} of seed {seed}: {data!r}") if hasattr(
-                error, "add_note"
-            ) else print(f"input {number} of seed {seed}: {data!r}")
+        except BaseException:
+            print(f"input {number} of seed {seed}: {data!r}")
             raise
     faulthandler.cancel_dump_traceback_later()
