@@ -15,14 +15,13 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from wetlands.environments.disk import read_json
 
 
-@dataclass(frozen=True)
-class ManifestFile:
-    """A file as its package describes it.
+class ManifestFile(NamedTuple):
+    """A file as its package describes it; there are thousands, hence no dataclass.
 
     Attributes:
         path: Where it lies, absolute.
@@ -134,10 +133,10 @@ def _recorded(folder: Path, record: str | None) -> Iterator[ManifestFile]:
     for row in csv.reader((record or "").splitlines()):
         if row and row[0]:
             path, digest, size = (*row, "", "")[:3]
-            yield ManifestFile(
-                os.path.normpath(os.path.join(base, path)), _digest(digest),
-                int(size) if size.isdigit() else -1,
-            )  # fmt: skip
+            place = f"{base}{os.sep}{path}"
+            if path[0] in "./" or os.sep != "/":  # as few are, and most files are of one kind
+                place = os.path.normpath(os.path.join(base, path))
+            yield ManifestFile(place, _digest(digest), int(size) if size.isdigit() else -1)
 
 
 def _digest(text: str) -> str:
