@@ -128,15 +128,8 @@ def new_world(manager: EnvironmentManager) -> World:
 
 
 def create(manager: EnvironmentManager, name: str) -> Environment:
-    """Return an environment of ``envs``: built now, or found again.
-
-    It is what its lock says; without the Python of the lock, the newest that its recipe allows.
-    """
-    folder = ENVS / name
-    try:
-        return manager.create_from_config(name, folder / "pylock.toml", replace_existing=True)
-    except InterpreterNotFoundError:
-        return manager.create_from_config(name, folder / "pyproject.toml", replace_existing=True)
+    """Return an environment of ``envs``: built now, or found again."""
+    return manager.create_from_config(name, ENVS / name / "pyproject.toml", replace_existing=True)
 
 
 def label(name: str) -> str:

@@ -15,7 +15,6 @@ from wetlands.environments.locks import pylock
 from wetlands.environments.locks.agreement import given_lock, locked
 from wetlands.environments.locks.platforms import PLATFORMS, find_platform, parse_platforms
 from wetlands.environments.locks.wheels import best_wheel
-from wetlands.environments.project_files import load_toml
 from wetlands.environments.recipe import Recipe, identity, key_of, parse_recipe
 from wetlands.errors import ConfigurationError
 
@@ -324,19 +323,3 @@ def test_a_lock_is_given_as_one_or_by_its_path(tmp_path: Path) -> None:
     assert given_lock(file) == given_lock(str(file)) == lock
     with pytest.raises(ConfigurationError, match="not dict"):
         given_lock({})
-
-
-# -- those of this repository ----------------------------------------------------------------------
-
-ENVS = Path(__file__).parents[3] / "envs"
-
-
-@pytest.mark.parametrize("file", sorted(ENVS.glob("*/pylock.toml")), ids=lambda p: p.parent.name)
-def test_the_locks_of_examples_are_those_of_their_recipes(file: Path) -> None:
-    project = load_toml(file.with_name("pyproject.toml"))["project"]
-    lock = Lock.read(file)
-    assert set(lock.platforms) >= {"linux-64", "osx-arm64", "win-64"}
-    recipe = {"python": project["requires-python"], "pip": project["dependencies"]}
-    if this_platform() in lock.platforms:
-        locked(parse_recipe(recipe), lock)
-    assert all(each.sha256 for name in lock.platforms for each in lock.packages(name))
