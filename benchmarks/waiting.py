@@ -20,17 +20,18 @@ COMPLETED, THREADS = "no-ops by as_completed", "no-ops of 16 threads"
 STARVED = "last of 16 threads to end / first"
 FOUR = "round trips of 4 threads"
 SUBMITTERS, WAITERS, IN_FLIGHT = 16, 4, 1_000
+#: Tasks that a submitting thread has under way, where it is watched for starving.
+FEW = 20
 
 
 def measure(options: Options) -> list[Series]:
     """Measure rates of everything, in one order of turns."""
     many, some, few = (480, 240, 80) if options.smoke else (10_000, 5_000, 2_000)
-    starved = Series(STARVED, "times")
     with executor() as peer, environment() as env:
         subjects = [
             Subject(Series(SINGLE, "tasks/s"), lambda: submit_all(env, many), many),
             Subject(Series(AWAITED, "tasks/s"), lambda: asyncio.run(_awaited(env, many)), many),
-            Subject(Series(THREADS, "tasks/s"), lambda: _threads(env, many, starved), many),
+            Subject(Series(THREADS, "tasks/s"), lambda: _threads(env, many), many),
             Subject(Series(COMPLETED, "tasks/s"), lambda: _completed(env, some), some),
             Subject(
                 Series(f"{COMPLETED}, {POOL}", "tasks/s"),
@@ -48,7 +49,9 @@ def measure(options: Options) -> list[Series]:
                 few,
             ),
         ]
-        return [*interleave(subjects, options.choose(5)), starved]
+        found = interleave(subjects, options.choose(5))
+        starved = [_starved(env, some) for _ in range(options.choose(5))]
+        return [*found, Series(STARVED, "times", starved)]
 
 
 async def _awaited(env: Environment, count: int) -> None:
@@ -70,16 +73,31 @@ def _completed_by(peer: ProcessPoolExecutor, count: int) -> None:
     assert len([future.result() for future in as_completed(futures)]) == count
 
 
-def _threads(env: Environment, count: int, starved: Series) -> None:
+def _threads(env: Environment, count: int) -> None:
+    with ThreadPoolExecutor(SUBMITTERS) as threads:
+        list(threads.map(lambda number: submit_all(env, number), _shares(count)))
+
+
+def _starved(env: Environment, count: int) -> float:
+    """Return when the last of the threads was done over when the first was.
+
+    They submit a few tasks at a time: of threads that submit everything at once, in a queue that
+    keeps its order, the first one to come is the first one to go.
+    """
     begin = time.perf_counter()
 
     def some(number: int) -> float:
-        submit_all(env, number)
+        for _ in range(0, number, FEW):
+            submit_all(env, FEW)
         return time.perf_counter() - begin
 
     with ThreadPoolExecutor(SUBMITTERS) as threads:
-        ends = sorted(threads.map(some, [count // SUBMITTERS] * SUBMITTERS))
-    starved.values.append(ends[-1] / ends[0])
+        ends = list(threads.map(some, _shares(count)))
+    return max(ends) / min(ends)
+
+
+def _shares(count: int) -> list[int]:
+    return [count // SUBMITTERS] * SUBMITTERS
 
 
 def _own_calls(count: int, call: Callable[[], object]) -> None:
