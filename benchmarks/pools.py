@@ -91,8 +91,9 @@ def _name(what: str, pool: str) -> str:
 
 def table(found: Mapping[str, Series]) -> str:
     """Return a table of all pools, and how many times better ours is."""
-    header = ["pool, 2 workers", "round trip", "ours is faster", "one by one", "ours is faster"]
-    header += ["map", "ours is faster"]
+    header = ["pool, 2 workers"]
+    for what in UNITS:
+        header += [what, "ours is as fast"]
     rows = [[pool, *_cells(found, pool)] for pool in _pools(found)]
     if not rows:
         return ""
