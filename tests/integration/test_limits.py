@@ -31,7 +31,8 @@ def test_a_worker_is_replaced_after_so_many_tasks_and_none_is_lost(launch: Launc
     env = launch(max_workers=2, max_tasks_per_worker=5)
     pids = [task.wait_for(20).result for task in env.map_tasks(WORK, "pid", range(40))]
     assert max(pids.count(pid) for pid in pids) == 5
-    assert len(set(pids)) == 8
+    # Eight would do, but each of the two that are at work in the end may have had fewer than five.
+    assert len(set(pids)) in (8, 9)
 
 
 def test_what_a_task_leaves_behind_ends_with_a_worker_of_its_own(launch: Launch) -> None:
