@@ -30,6 +30,7 @@ def run(command: list[str], cwd: Path, **environ: str) -> str:
     kept = {name: os.environ[name] for name in os.environ if name not in ("PYTHONPATH",)}
     kept.setdefault("UV_CACHE_DIR", str(Path.home() / ".cache" / "uv"))
     kept.setdefault("PIP_CACHE_DIR", str(Path.home() / ".cache" / "pip"))
+    kept.setdefault("PIP_NO_COMPILE", "1")  # most of what is installed is never imported
     kept.setdefault("PYENV_ROOT", str(Path.home() / ".pyenv"))
     done = subprocess.run(
         command,
