@@ -7,7 +7,6 @@ cache that is damaged, of another version or not writable costs time and nothing
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -44,4 +43,6 @@ def remember(
 
 
 def _file(cache: Path, executable: Path) -> Path:
+    import hashlib
+
     return cache / f"{hashlib.sha256(str(executable).encode()).hexdigest()[:20]}.json"

@@ -11,7 +11,7 @@ from wetlands.environments.disk import remove_tree, sweep_trash
 from wetlands.environments.makers import Maker, maker_for
 from wetlands.environments.probing import Interpreter, fingerprint_of
 from wetlands.environments.progress import Stage
-from wetlands.environments.recipe import Recipe
+from wetlands.environments.recipe import Recipe, key_of
 from wetlands.environments.records import Record, write_record
 from wetlands.environments.upkeep.links import damaged
 from wetlands.environments.upkeep.manifests import read_manifests, write_skeleton
@@ -20,9 +20,7 @@ from wetlands.environments.venv import mend
 from wetlands.environments.workspace import Workspace
 
 
-def build(
-    work: Workspace, recipe: Recipe, identity: Mapping[str, Any], key: str, root: Path
-) -> Record:
+def build(work: Workspace, recipe: Recipe, identity: Mapping[str, Any], root: Path) -> Record:
     """Build the prefix in place and declare it whole.
 
     What a dead builder left is removed first; without its marker it would not be used anyway.
@@ -38,6 +36,7 @@ def build(
     maker = maker_for(work, recipe, root)
     maker.prepare()
     work.reporter.stage(Stage.LOCKING, "resolving its dependencies")
+    key = key_of(identity)
     maker.lock(key)
     made = make(work, recipe, maker)
     record = Record(

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +69,7 @@ def read_config(
         recipe = Recipe(config=read_requirements(file))
     else:
         recipe = _read_environment(file)
-    return replace(recipe, commands=parse_commands(commands))
+    return recipe._replace(commands=parse_commands(commands))
 
 
 def _check_path(path: object) -> Path:

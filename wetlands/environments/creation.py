@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from wetlands.environments import recipe as recipes
 from wetlands.environments import records
@@ -18,14 +17,13 @@ from wetlands.environments.records import Record
 from wetlands.errors import ConfigurationError, EnvironmentConflictError
 
 
-@dataclass(frozen=True)
-class Wish:
+class Wish(NamedTuple):
     """An environment that is wanted.
 
     Attributes:
         root: Under which it lies.
         name: Its name.
-        recipe: What it is made of; ``identity`` and ``key`` follow from it.
+        recipe: What it is made of; ``identity`` follows from it.
         replace: Whether one of this name with another recipe gives way.
     """
 
@@ -33,7 +31,6 @@ class Wish:
     name: str
     recipe: Recipe
     identity: Mapping[str, Any]
-    key: str
     replace: bool
 
     @property
@@ -48,9 +45,8 @@ class Wish:
 
 
 def wish_for(root: Path, name: str, recipe: Recipe, *, replace: bool) -> Wish:
-    """Return the wish for a recipe, with the key that it has now."""
-    identity = recipes.identity(recipe)
-    return Wish(root, name, recipe, identity, recipes.key_of(identity), replace)
+    """Return the wish for a recipe, with what it comes down to now."""
+    return Wish(root, name, recipe, recipes.identity(recipe), replace)
 
 
 def find(wish: Wish) -> Record | None:
@@ -69,7 +65,7 @@ def find(wish: Wish) -> Record | None:
         raise
     if record is None:
         return None
-    if record.key == wish.key:
+    if record.recipe == wish.identity:  # not the key, for which a hash would have to be loaded
         return records.find_intact(wish.layout, record, wish.cache)
     if wish.replace:
         return None
@@ -97,7 +93,7 @@ def find_or_build(wish: Wish, reporter: Reporter) -> Record:
             return record
         with unused(wish.layout) as use, explained("write to", wish.layout.folder):
             work = Workspace(wish.layout, reporter, [lock, use])
-            record = build(work, wish.recipe, wish.identity, wish.key, wish.root)
+            record = build(work, wish.recipe, wish.identity, wish.root)
     # Here and not at launch, because this is where people expect to wait, and to be online.
     ensure_sidecar(wish.root / "sidecar", record.interpreter, reporter)
     return record

@@ -7,7 +7,6 @@ place.
 from __future__ import annotations
 
 import os
-import platform
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -91,8 +90,17 @@ def _wanted_on(platform: str, entry: Mapping[str, Any], label: str) -> bool:
 def this_platform() -> str:
     """Return this machine's platform as recipes name it, for example ``"linux-64"``."""
     system = {"darwin": "osx", "win32": "win"}.get(sys.platform, "linux")
-    arm = platform.machine().lower() in ("arm64", "aarch64")
+    arm = machine() in ("arm64", "aarch64")
     return f"{system}-{'arm64' if arm else '64'}"
+
+
+def machine() -> str:
+    """Return the kind of this machine's processor, for example ``"x86_64"``."""
+    if os.name != "nt":
+        return os.uname().machine.lower()
+    import platform  # which would ask the same, and takes long to load
+
+    return platform.machine().lower()
 
 
 def canonical_requirement(text: str) -> str:

@@ -8,7 +8,6 @@ environment is built anew. For packages that shall stay, the recipe is the place
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -87,9 +86,7 @@ def _record(work: Workspace, recipe: Recipe, lines: list[str]) -> None:
     interpreter = probe(work.layout.python)  # pyzmq may have come with it
     records.write_record(
         work.layout,
-        dataclasses.replace(
-            record, additions=[*record.additions, addition], interpreter=interpreter
-        ),
+        record._replace(additions=[*record.additions, addition], interpreter=interpreter),
     )
 
 

@@ -8,12 +8,10 @@ dependencies count.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from wetlands.environments.masking import mask
 from wetlands.errors import ConfigurationError
@@ -39,8 +37,7 @@ _LITTER = {
 }
 
 
-@dataclass(frozen=True)
-class LocalPackage:
+class LocalPackage(NamedTuple):
     """A package in a folder; ``name`` may carry extras, ``path`` is absolute."""
 
     name: str
@@ -79,8 +76,7 @@ class LocalPackage:
         return {"name": self.name, "content": _digest(_tree(folder))}
 
 
-@dataclass(frozen=True)
-class ConfigFile:
+class ConfigFile(NamedTuple):
     """A file that the installer reads itself.
 
     Attributes:
@@ -105,6 +101,8 @@ class ConfigFile:
 
     def identity(self) -> dict[str, Any]:
         """Return what makes it itself; its place and its comments don't."""
+        import hashlib
+
         text = mask("\n".join(self.content)).encode()
         return {
             "kind": self.kind,
@@ -133,6 +131,8 @@ def _tree(folder: Path) -> Iterator[tuple[str, Path]]:
 
 
 def _digest(files: Iterator[tuple[str, Path]]) -> str:
+    import hashlib  # only here: it takes longer to load than all that comes before
+
     total = hashlib.sha256()
     for name, path in files:
         content = hashlib.sha256(path.read_bytes()).hexdigest()

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from wetlands.environments.probing import Interpreter
 
 
-@dataclass(frozen=True)
-class Prefix:
+class Prefix(NamedTuple):
     """An environment that lies ready on disk.
 
     Attributes:

@@ -15,9 +15,8 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from wetlands.environments import answers
 from wetlands.errors import ConfigurationError
@@ -50,8 +49,7 @@ print("MARK" + json.dumps({
 _PYZMQ = re.compile(r"pyzmq-([^-]+)(?:-[^/]*)?\.(?:dist|egg)-info", re.IGNORECASE)
 
 
-@dataclass(frozen=True)
-class Interpreter:
+class Interpreter(NamedTuple):
     """A Python that can be started.
 
     Attributes:

@@ -14,9 +14,8 @@ import logging
 import sys
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from types import TracebackType
-from typing import Any
+from typing import Any, NamedTuple
 
 from wetlands.environments.cancellation import Cancellation
 
@@ -40,8 +39,7 @@ class Stage(str, enum.Enum):
 STAGES = tuple(Stage)
 
 
-@dataclass(frozen=True)
-class ProvisioningEvent:
+class ProvisioningEvent(NamedTuple):
     """One step on the way to a usable environment.
 
     Attributes:

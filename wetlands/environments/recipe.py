@@ -8,14 +8,11 @@ enters in `identity`, from which the key is computed.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
-import platform
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 
 from wetlands.activation import Commands, for_this_system
 from wetlands.environments import entries
@@ -66,8 +63,7 @@ class Dependencies(TypedDict, total=False):
 KEYS = tuple(sorted(Dependencies.__annotations__))
 
 
-@dataclass(frozen=True)
-class Recipe:
+class Recipe(NamedTuple):
     """Everything that decides what lies in a prefix.
 
     Attributes:
@@ -91,8 +87,8 @@ class Recipe:
     conda_alone: tuple[str, ...] = ()
     channels: tuple[str, ...] = ()
     commands: tuple[str, ...] = ()
-    config: ConfigFile | None = field(default=None)
-    lock: Lock | None = field(default=None)
+    config: ConfigFile | None = None
+    lock: Lock | None = None
 
     @property
     def is_conda(self) -> bool:
@@ -175,7 +171,7 @@ def identity(recipe: Recipe) -> dict[str, Any]:
     """
     description: dict[str, Any] = {
         "layout": LAYOUT,
-        "platform": f"{sys.platform}-{platform.machine().lower()}",
+        "platform": f"{sys.platform}-{entries.machine()}",
         "local": [package.identity() for package in recipe.local],
         "commands": recipe.commands,
         **(_locked(recipe.lock) if recipe.lock else _open(recipe)),
@@ -203,6 +199,8 @@ def _open(recipe: Recipe) -> dict[str, Any]:
 
 def key_of(description: Mapping[str, Any]) -> str:
     """Return the key of an identity: 16 hexadecimal digits."""
+    import hashlib
+
     canonical = json.dumps(description, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 

@@ -8,11 +8,9 @@ files.
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from wetlands.environments import probing
 from wetlands.environments.disk import read_json, write_json
@@ -24,8 +22,7 @@ from wetlands.errors import ConfigurationError, EnvironmentConflictError
 LAYOUT = 1
 
 
-@dataclass(frozen=True)
-class Record:
+class Record(NamedTuple):
     """The content of a marker.
 
     Attributes:
@@ -44,7 +41,7 @@ class Record:
     lock: str
     interpreter: Interpreter
     base: list[int]
-    additions: list[Any] = field(default_factory=list)
+    additions: Sequence[Any] = ()
 
     def prefix(self, layout: Layout) -> Prefix:
         """Return the environment that it describes."""
@@ -59,7 +56,7 @@ def write_record(layout: Layout, record: Record) -> None:
     from wetlands.environments.recipe import LAYOUT as RECIPE_LAYOUT
 
     content = {
-        **dataclasses.asdict(record),
+        **record._asdict(),
         "layout": LAYOUT,
         "interpreter": _to_json(record.interpreter),
         "tools": {"uv": uv.version(), "recipe layout": RECIPE_LAYOUT},
@@ -84,7 +81,7 @@ def read_record(layout: Layout) -> Record | None:
             "that version, another root, or create it again with replace_existing=True"
         )
     try:
-        names = [each.name for each in dataclasses.fields(Record) if each.name != "interpreter"]
+        names = [name for name in Record._fields if name != "interpreter"]
         parts = {name: content[name] for name in names}
         return Record(**parts, interpreter=_from_json(content["interpreter"]))
     except (KeyError, TypeError, ValueError):
@@ -103,11 +100,11 @@ def find_intact(layout: Layout, record: Record, cache: Path) -> Record | None:
     except (OSError, ConfigurationError):
         return None
     # An update within the minor version leaves its venvs in order.
-    return dataclasses.replace(record, interpreter=fresh) if fresh.abi == interpreter.abi else None
+    return record._replace(interpreter=fresh) if fresh.abi == interpreter.abi else None
 
 
 def _to_json(interpreter: Interpreter) -> dict[str, Any]:
-    values = dataclasses.asdict(interpreter)
+    values = interpreter._asdict()
     return {key: str(value) if isinstance(value, Path) else value for key, value in values.items()}
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import shutil
 import subprocess
@@ -24,7 +23,7 @@ pytestmark = pytest.mark.index
 def test_each_python_can_import_its_sidecar(
     registry: Registry, python_of: Callable[[str], Interpreter], minor: str
 ) -> None:
-    python = dataclasses.replace(python_of(minor), pyzmq=None)
+    python = python_of(minor)._replace(pyzmq=None)
     folder = registry.sidecar(python)
     assert folder is not None
     assert folder.name == tag_of(python)
@@ -37,13 +36,13 @@ def test_each_python_can_import_its_sidecar(
 def test_a_python_with_its_own_pyzmq_needs_none(
     registry: Registry, python_of: Callable[[str], Interpreter]
 ) -> None:
-    assert registry.sidecar(dataclasses.replace(python_of("3.11"), pyzmq="27.0")) is None
+    assert registry.sidecar(python_of("3.11")._replace(pyzmq="27.0")) is None
 
 
 def test_it_is_installed_once_and_again_when_it_is_not_whole(
     tmp_path: Path, python_of: Callable[[str], Interpreter]
 ) -> None:
-    python = dataclasses.replace(python_of("3.11"), pyzmq=None)
+    python = python_of("3.11")._replace(pyzmq=None)
     messages: list[str] = []
 
     def get() -> Path | None:
@@ -71,7 +70,7 @@ def test_without_a_wheel_the_error_says_what_to_do(
 ) -> None:
     monkeypatch.setenv("UV_OFFLINE", "1")
     monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "cache"))
-    python = dataclasses.replace(python_of("3.11"), pyzmq=None)
+    python = python_of("3.11")._replace(pyzmq=None)
     with pytest.raises(
         EnvironmentBuildError, match="add 'pyzmq' to the environment's own packages"
     ):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 
 from wetlands.environments.conda.specs import split_spec
 from wetlands.environments.entries import canonical_name
@@ -51,7 +50,7 @@ def locked(recipe: Recipe, lock: Lock) -> Recipe:
             + "\nLock the recipe anew with manager.lock(recipe), or leave one of the two out"
         )
     wishes = [wish for wish in (recipe.python, lock.python) if wish]
-    return replace(recipe, lock=lock, python=parse_python(",".join(wishes)))
+    return recipe._replace(lock=lock, python=parse_python(",".join(wishes)))
 
 
 def _python(recipe: Recipe, lock: Lock) -> Iterator[str]:

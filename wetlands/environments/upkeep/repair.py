@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 from wetlands.environments.builder import make
@@ -69,7 +68,7 @@ def _rebuild(work: Workspace, record: Record, found: Verification, root: Path) -
     if work.layout.lock.is_file() and (left := verify(work.layout.prefix).broken):
         mend(work, left)
     base = fingerprint_of(made.base_executable or made.executable)
-    write_record(work.layout, replace(record, interpreter=made, base=base, additions=[]))
+    write_record(work.layout, record._replace(interpreter=made, base=base, additions=[]))
 
 
 def _kept(layout: Layout, record: Record) -> Recipe:
