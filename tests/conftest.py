@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import glob
 import os
 import signal
@@ -13,11 +14,13 @@ from pathlib import Path
 
 import psutil
 import pytest
+from hypothesis import settings
 
 from tests.support.conda.channel import Channel, build_channel
 from tests.support.conda.cpython import packable
 from tests.support.processes import runs
 from tests.support.pythons import base_python
+from tests.support.side_by_side import process_count, shared_folder, turn
 from tests.support.waiting import wait_until
 from wetlands.runtime import folder as host_folder
 
@@ -27,7 +30,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--network", action="store_true", help="also run on public Conda channels")
 
 
+#: How many examples Hypothesis makes up for each property.
+settings.register_profile("usual", max_examples=100, deadline=None, print_blob=True)
+settings.register_profile("long", settings.get_profile("usual"), max_examples=3000)
+
+
 def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--hypothesis-profile") is None:
+        settings.load_profile("long" if config.getoption("--long") else "usual")
     # A shell starts background jobs with SIGINT ignored, which every child inherits.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     # A folder of our own for sockets, or the check below would count those of other programs.
@@ -50,6 +60,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = chosen
+
+
+def pytest_collection_finish() -> None:
+    # Most of what is alive are the tests themselves, and stays: a sweep of the garbage collector,
+    # which many tests ask for, need not look at it.
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    return process_count(config)
 
 
 def _children() -> set[int]:
@@ -82,8 +104,23 @@ def _folders() -> set[str]:
     return {name for name in found if name.startswith(own)}
 
 
+@pytest.fixture(scope="session")
+def folder_of_the_run(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """The folder that all processes of this run have in common."""
+    return shared_folder(request.config, tmp_path_factory.getbasetemp())
+
+
 @pytest.fixture(autouse=True)
-def nothing_is_left_behind() -> Iterator[None]:
+def in_turn(request: pytest.FixtureRequest, folder_of_the_run: Path) -> Iterator[None]:
+    """Keep other test processes away from tests that are marked so."""
+    with turn(folder_of_the_run, alone=request.node.get_closest_marker("alone") is not None):
+        yield
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left_behind(in_turn: None) -> Iterator[None]:
     """Compare processes, threads, descriptors and folders with those before the test."""
     children, threads, descriptors, folders = _children(), _threads(), _descriptors(), _folders()
     yield

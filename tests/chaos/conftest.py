@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.integration.conftest import gate, launch, manager
+from tests.integration.conftest import gate, launch, manager, no_pauses
 
-__all__ = ["gate", "launch", "manager"]
+__all__ = ["gate", "launch", "manager", "no_pauses"]

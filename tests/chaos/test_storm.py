@@ -38,7 +38,7 @@ def seconds_for(env: Environment, count: int) -> float:
     return min(times)
 
 
-@pytest.mark.parametrize("seconds", [5, pytest.param(180, marks=pytest.mark.long)])
+@pytest.mark.parametrize("seconds", [3, pytest.param(180, marks=pytest.mark.long)])
 def test_in_a_storm_every_task_ends_once_as_it_may(
     launch: Launch, seconds: int, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -30,7 +30,7 @@ def processes(env: Environment) -> list[int]:
     return [link.process.pid for link in links if link.process is not None]
 
 
-@pytest.mark.parametrize("count", [12, pytest.param(200, marks=pytest.mark.long)])
+@pytest.mark.parametrize("count", [8, pytest.param(200, marks=pytest.mark.long)])
 def test_kill_9_at_any_moment_ends_a_task_once(launch: Launch, count: int) -> None:
     env = launch(max_workers=4)
     dice = random.Random(count)
@@ -62,7 +62,7 @@ def die_around_the_answer(delay: float) -> str:
     return "answered"
 
 
-@pytest.mark.parametrize("count", [25, pytest.param(1000, marks=pytest.mark.long)])
+@pytest.mark.parametrize("count", [12, pytest.param(1000, marks=pytest.mark.long)])
 def test_a_death_between_result_and_receipt_is_one_or_the_other(launch: Launch, count: int) -> None:
     env = launch(max_workers=4)
     dice = random.Random(count)

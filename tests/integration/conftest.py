@@ -11,6 +11,7 @@ import pytest
 
 from tests.support.waiting import wait_until
 from wetlands import Environment, EnvironmentManager
+from wetlands.core.policy import PoolConfig
 
 #: The module that workers run.
 WORK = Path(__file__).parent / "modules" / "work.py"
@@ -77,6 +78,12 @@ def launch(manager: EnvironmentManager) -> Iterator[Launch]:
     yield launch
     for env in opened:
         env.exit(grace=0)
+
+
+@pytest.fixture
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Replacements of workers that keep dying start at once."""
+    monkeypatch.setattr(PoolConfig, "backoff", lambda config, failures: 0.0)
 
 
 @pytest.fixture

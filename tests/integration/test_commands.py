@@ -140,8 +140,12 @@ def test_variables_of_the_host_that_belong_to_its_python_do_not_leak(
 
 
 def test_packages_beside_wetlands_are_not_importable(env: Environment) -> None:
-    root = Path(__file__).parents[2]
-    assert str(root) not in env.execute(WORK, "path")
+    root = str(Path(__file__).parents[2])
+    code = "import sys; print(*sys.path, sep='\\n')"
+    done = subprocess.run([sys.executable, "-I", "-c", code], check=True, **PIPES)
+    if root in done.stdout.splitlines():
+        pytest.skip("wetlands is installed in editable mode, which makes all beside it importable")
+    assert root not in env.execute(WORK, "path")
 
 
 def test_programs_of_the_environment_come_first_on_path(env: Environment) -> None:

@@ -1,16 +1,19 @@
-"""Every example, run the way a user runs it: as a program, in a folder of one's own."""
+"""Every example, run the way a user runs it: as a program, in a folder of one's own.
+
+The main one is run as README says; see `test_readme.py`.
+"""
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import re
-import struct
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from tests.support.two_worlds import assert_picture
 
 REPOSITORY = Path(__file__).parents[2]
 EXAMPLES = REPOSITORY / "examples"
@@ -36,37 +39,6 @@ def run(*command: object, cwd: Path) -> str:
 
 def example(name: str, *options: object, cwd: Path) -> str:
     return run(EXAMPLES / name, *options, cwd=cwd)
-
-
-@pytest.mark.slow
-def test_two_worlds_segment_every_photograph_despite_a_cancellation_and_a_killed_worker(
-    root: Path, tmp_path: Path
-) -> None:
-    out = example("segment_two_worlds.py", "--root", root, cwd=tmp_path)
-
-    # The tests themselves may need NumPy.
-    lacks = "skimage" if importlib.util.find_spec("numpy") else "numpy, skimage"
-    assert f"without {lacks}." in out, "this interpreter must not have what workers have"
-    assert re.search(r"Old world: +Python \S+, NumPy 1\.", out)
-    assert re.search(r"New world: +Python \S+, NumPy [2-9]\.", out)
-    rows = re.findall(r"^(\w[\w ]*?) +(\d+) +(\d+) +([\d.]+)% +([\d.]+)% +([\d.]+)%$", out, re.M)
-    assert len(rows) == 12, out
-    for name, old, new, *_, overlap in rows:
-        assert 0 < int(old) == pytest.approx(int(new), rel=0.1), name
-        assert float(overlap) > 95, name
-    assert dict((row[0], row[1]) for row in rows)["coins"] == "25"
-    assert re.search(r"^segment-old\S*: chelsea was canceled; submitted again, done\.$", out, re.M)
-    assert re.search(r"^segment-new: worker [01] \(pid \d+\) died of SIGKILL .* page, ", out, re.M)
-    assert "12 photographs in both worlds" in out
-    assert_picture(tmp_path / "two_worlds.png", at_least=(1000, 800))
-
-
-def assert_picture(path: Path, at_least: tuple[int, int]) -> None:
-    head = path.read_bytes()[:24]
-    assert head.startswith(b"\x89PNG\r\n\x1a\n")
-    width, height = struct.unpack(">II", head[16:24])
-    assert width >= at_least[0]
-    assert height >= at_least[1]
 
 
 def test_a_progress_bar_follows_a_task(root: Path, tmp_path: Path) -> None:
@@ -116,9 +88,8 @@ def test_a_window_shows_progress_and_cancels(root: Path, tmp_path: Path) -> None
 
 
 def test_every_example_is_tested() -> None:
-    text = Path(__file__).read_text(encoding="utf-8") + (
-        REPOSITORY / "tests" / "support" / "qt_user.py"
-    ).read_text(encoding="utf-8")
+    by = [Path(__file__), REPOSITORY / "tests" / "support" / "qt_user.py", REPOSITORY / "README.md"]
+    text = "".join(path.read_text(encoding="utf-8") for path in by)
     programs = [path for path in EXAMPLES.glob("*.py") if "__main__" in path.read_text()]
     assert [path.name for path in programs if path.stem not in text] == []
     assert len(programs) == 6

@@ -74,6 +74,7 @@ def test_one_that_takes_too_long_is_a_start_failure(launch: Launch) -> None:
         launch(initializer=time.sleep, initargs=(60,), startup_timeout=1.5)
 
 
+@pytest.mark.usefixtures("no_pauses")
 def test_one_that_fails_in_replacements_breaks_the_pool(launch: Launch, tmp_path: Path) -> None:
     flag = tmp_path / "flag"
 

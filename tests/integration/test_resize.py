@@ -125,6 +125,7 @@ def test_a_restart_ends_what_workers_keep(launch: Launch) -> None:
         env.execute(WORK, "echo", (proxy,))
 
 
+@pytest.mark.usefixtures("no_pauses")
 def test_a_broken_pool_begins_again(launch: Launch, tmp_path: Any, gate: Gate) -> None:
     switch = tmp_path / "struct.py"  # hides the standard module from workers that start later
     env = launch(worker_env=lambda i: {"PYTHONPATH": str(tmp_path)})

@@ -510,7 +510,7 @@ def _try(frames: list[bytes]) -> None:
 
 
 @given(st.sampled_from(SEEDS), st.randoms(use_true_random=False))
-@settings(max_examples=600, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(suppress_health_check=list(HealthCheck))
 @pytest.mark.filterwarnings("ignore")
 def test_mutated_data_is_data_or_an_error(frames: list[bytes], dice: random.Random) -> None:
     frames = list(frames)
@@ -532,7 +532,6 @@ def test_mutated_data_is_data_or_an_error(frames: list[bytes], dice: random.Rand
 
 
 @given(st.lists(st.binary(max_size=200), min_size=1, max_size=3))
-@settings(max_examples=300)
 def test_any_bytes_are_data_or_an_error(frames: list[bytes]) -> None:
     _try([b"\x80\x05" + frames[0], *frames[1:]])
 

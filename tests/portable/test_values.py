@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.portable import samples
@@ -74,14 +74,12 @@ _values = st.recursive(
 
 
 @given(_values)
-@settings(max_examples=300, deadline=None)
 def test_nested_values_come_back_equal(value: Any) -> None:
     for codec in (BY_VALUE, PLAIN, OLD):
         assert samples.difference(value, crossed(value, codec)) is None
 
 
 @given(st.data())
-@settings(max_examples=200, deadline=None)
 def test_arrays_of_any_dtype_and_layout_come_back_equal(data: st.DataObject) -> None:
     from hypothesis.extra import numpy as st_numpy
 

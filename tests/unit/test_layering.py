@@ -5,12 +5,12 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.support.imports import ROOT, imports
+
 HOST = sorted((ROOT / "wetlands").rglob("*.py"))
 WORKER = sorted((ROOT / "worker_entry").rglob("*.py"))
 
@@ -49,35 +49,6 @@ LIBRARIES = {"numpy", "pandas", "pyarrow", "polars", "PIL", "torch", "xarray", "
 
 #: Added to the standard library after Python 3.7.
 TOO_NEW = {"graphlib", "tomllib", "zoneinfo", "importlib.metadata", "importlib.resources.abc"}
-
-
-def imports(path: Path, *, at_import: bool = False) -> Iterator[str]:
-    """Give the modules that a file imports, type checking aside; with from-imports resolved."""
-    tree = ast.parse(path.read_text("utf-8"))
-    for node in _statements(tree, at_import):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}: relative import"
-            assert node.module is not None
-            for alias in node.names:
-                full = f"{node.module}.{alias.name}"
-                yield full if _is_module(full) else node.module
-
-
-def _statements(node: ast.AST, at_import: bool) -> Iterator[ast.AST]:
-    for child in ast.iter_child_nodes(node):
-        if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
-            continue
-        if at_import and isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef)):
-            continue
-        yield child
-        yield from _statements(child, at_import)
-
-
-def _is_module(name: str) -> bool:
-    place = ROOT.joinpath(*name.split("."))
-    return place.is_dir() or place.with_suffix(".py").is_file()
 
 
 def name_of(path: Path) -> str:

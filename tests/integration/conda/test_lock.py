@@ -111,6 +111,7 @@ print(json.dumps([[p.manager, p.name, p.version, p.hash.sha256] for p in found.p
 """
 
 
+@pytest.mark.long
 def test_conda_lock_itself_reads_and_renders_it(
     conda_lock: Run, lock: Lock, tmp_path: Path
 ) -> None:

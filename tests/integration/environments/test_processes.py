@@ -149,7 +149,9 @@ def test_a_creation_killed_at_any_stage_is_repaired(
     assert_whole(create)
 
 
-@pytest.mark.parametrize("attempt", range(5))
+@pytest.mark.parametrize(
+    "attempt", [0, 1, *(pytest.param(n, marks=pytest.mark.long) for n in range(2, 50))]
+)
 def test_a_creation_killed_at_a_random_moment_is_repaired(
     shared_root: Path, name: str, create: Create, attempt: int
 ) -> None:

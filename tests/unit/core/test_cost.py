@@ -112,7 +112,7 @@ def test_the_heap_of_deadlines_stays_small_in_a_pool_that_lives_long():
 def test_sweeping_the_heap_is_paid_for_by_those_who_filled_it():
     def cost(slots):
         core = running_pool(slots)
-        return instructions(lambda: list(life_of_changing_deadlines(core, 2_000)))
+        return instructions(lambda: list(life_of_changing_deadlines(core, 1_000)))
 
     assert cost(64) <= 1.5 * cost(2)
 
