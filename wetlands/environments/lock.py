@@ -21,6 +21,7 @@ from wetlands.environments.probing import Interpreter
 from wetlands.environments.project_files import load_toml
 from wetlands.environments.recipe import Recipe
 from wetlands.environments.requirement_files import absolute_line
+from wetlands.environments.resolutions import Resolutions
 from wetlands.environments.workspace import Workspace
 from wetlands.errors import ConfigurationError
 
@@ -31,21 +32,35 @@ _PACKAGE = re.compile(r"^\[\[packages\]\]$", re.MULTILINE)
 _NAME = re.compile(r'^name = "([^"]+)"$', re.MULTILINE)
 
 
-def ensure_lock(work: Workspace, recipe: Recipe, key: str, interpreter: Interpreter) -> None:
+def ensure_lock(
+    work: Workspace, recipe: Recipe, key: str, interpreter: Interpreter, known: Resolutions
+) -> None:
     """Have a lock for the recipe beside the environment.
+
+    Args:
+        work: The environment's folder.
+        recipe: The recipe.
+        key: Its key.
+        interpreter: The Python that it is for.
+        known: What was resolved a short while ago.
 
     Raises:
         EnvironmentBuildError: The recipe can't be resolved; carries all that the resolver said.
     """
 
-    def make() -> str:
+    def ask() -> str:
         with work.scratch() as scratch:
             return resolve(work, recipe, interpreter, scratch)
 
     version = ".".join(map(str, interpreter.version))
+    about = f"{interpreter.abi} {version} {interpreter.executable}"
     # The place belongs to it because paths of local packages in the lock are relative to it.
     place = work.layout.lock
-    keep_lock(place, f"recipe {key}, {interpreter.abi} {version}, {place}", make)
+    keep_lock(
+        place,
+        f"recipe {key}, {interpreter.abi} {version}, {place}",
+        lambda: known.answer(recipe, about, ask, work.told),
+    )
 
 
 def keep_lock(file: Path, about: str, make: Callable[[], str]) -> None:

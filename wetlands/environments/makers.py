@@ -50,7 +50,7 @@ def maker_for(work: Workspace, recipe: Recipe, root: Path) -> Maker:
         return CondaMaker(work, recipe, root)
     from wetlands.environments.venv import VenvMaker
 
-    return VenvMaker(work, recipe, root / "interpreters")
+    return VenvMaker(work, recipe, root)
 
 
 def maker_again(work: Workspace, recipe: Recipe, made: Interpreter, root: Path) -> Maker:
@@ -68,4 +68,4 @@ def maker_again(work: Workspace, recipe: Recipe, made: Interpreter, root: Path) 
         return CondaMaker(work, recipe, root)
     from wetlands.environments.venv import VenvMaker
 
-    return VenvMaker(work, recipe, root / "interpreters", made)
+    return VenvMaker(work, recipe, root, made)

@@ -106,6 +106,24 @@ def probe(executable: str | os.PathLike[str], *, cache: Path | None = None) -> I
     return _interpreter(path, answer)
 
 
+def venv_of(base: Interpreter, executable: Path, prefix: Path) -> Interpreter:
+    """Return what a venv's Python would say about itself, from what its base says (PEP 405).
+
+    Starting it only to hear that would take a third of the time that making the venv takes.
+
+    Args:
+        base: The Python that the venv was just made from.
+        executable: The venv's own.
+        prefix: Its folder.
+    """
+    patterns = ("lib*/python3*/site-packages", "Lib/site-packages")
+    folders = [folder for pattern in patterns for folder in sorted(prefix.glob(pattern))]
+    return base._replace(
+        executable=executable, prefix=prefix, pyzmq=find_pyzmq(folders),
+        base_executable=base.executable, virtual=True,
+    )  # fmt: skip
+
+
 def fingerprint_of(path: Path) -> list[int]:
     """Return what changes when an executable, or what it links to, is replaced."""
     status = os.stat(path)

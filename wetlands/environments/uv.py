@@ -19,7 +19,7 @@ from pathlib import Path
 from wetlands.environments import package_index, tools
 from wetlands.environments.cancellation import Cancellation
 from wetlands.environments.masking import without_user
-from wetlands.environments.probing import NO_WINDOW
+from wetlands.environments.probing import NO_WINDOW, fingerprint_of
 from wetlands.errors import ProvisioningError
 
 _DROPPED_PREFIXES = ("PYTHON", "PIP_", "CONDA_", "UV_", "VIRTUAL_ENV", "__PYVENV_")
@@ -88,15 +88,34 @@ def _passed_on(name: str) -> bool:
 
 def only_index() -> str:
     """Return the address of the index that uv asks, without credentials; empty if it asks more."""
-    return _only_index(tuple(sorted(environment().items())))
+    indexes = [words[1] for words in _told_sources() if words[0] != "--find-links"]
+    return without_user(indexes[0]) if len(indexes) == 1 else ""
+
+
+def sources() -> list[str]:
+    """Return the addresses, or folders, of all that uv asks for packages; empty if unknown."""
+    return [words[1] for words in _told_sources()]
+
+
+def settings() -> list[tuple[str, str]]:
+    """Return what tells uv from a uv that might give other answers."""
+    told = [(name, value) for name, value in environment().items() if name.startswith("UV_")]
+    config = environment().get("UV_CONFIG_FILE")
+    files = [Path(binary()), *([Path(config)] if config else [])]
+    return sorted([*told, *((str(file), str(fingerprint_of(file))) for file in files)])
+
+
+def _told_sources() -> tuple[tuple[str, str], ...]:
+    return _ask_for_sources(tuple(sorted(environment().items())))
 
 
 @functools.lru_cache(maxsize=4)
-def _only_index(told: tuple[tuple[str, str], ...]) -> str:
+def _ask_for_sources(told: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
     del told  # what the answer depends on
-    said = query(["pip", "compile", "--quiet", "--no-header", "--emit-index-url", "-"]) or ""
-    named = re.findall(r"^--(?:extra-)?index-url (\S+)$", said, re.MULTILINE)
-    return without_user(named[0]) if len(named) == 1 else ""
+    said = query(["pip", "compile", "--quiet", "--no-header", "--emit-index-url",
+                  "--emit-find-links", "-"]) or ""  # fmt: skip
+    found = re.findall(r"^(--(?:(?:extra-)?index-url|find-links)) (.+)$", said, re.MULTILINE)
+    return tuple(found)
 
 
 def run(

@@ -13,6 +13,7 @@ from wetlands.environments.lock import ensure_lock, folder_of, requirement_optio
 from wetlands.environments.probing import Interpreter
 from wetlands.environments.progress import Stage
 from wetlands.environments.recipe import Recipe
+from wetlands.environments.resolutions import Resolutions
 from wetlands.environments.workspace import Workspace
 from wetlands.errors import ConfigurationError
 
@@ -23,16 +24,17 @@ class VenvMaker:
     Args:
         work: The environment's folder.
         recipe: What it is made of.
-        cache: Where the answers of interpreters are kept.
+        root: The root of all environments.
         made: The Python of the venv that it was, if it is made again.
     """
 
     def __init__(
-        self, work: Workspace, recipe: Recipe, cache: Path, made: Interpreter | None = None
+        self, work: Workspace, recipe: Recipe, root: Path, made: Interpreter | None = None
     ) -> None:
         self._work = work
         self._recipe = recipe
-        self._cache = cache
+        self._cache = root / "interpreters"
+        self._known = Resolutions(root)
         self._made = made
 
     def prepare(self) -> None:
@@ -54,7 +56,7 @@ class VenvMaker:
 
     def lock(self, key: str) -> None:
         """Have ``pylock.toml``, and it alone."""
-        ensure_lock(self._work, self._recipe, key, self._base)
+        ensure_lock(self._work, self._recipe, key, self._base, self._known)
         self._work.layout.conda_lock.unlink(missing_ok=True)  # of one that is to be replaced
 
     def make(self) -> Interpreter:
@@ -64,7 +66,7 @@ class VenvMaker:
         make_venv(self._work, self._base, pip=bool(self._recipe.commands))
         stage(Stage.INSTALLING, "installing its packages")
         fill_prefix(self._work, self._recipe)
-        return probing.probe(self._work.layout.python)
+        return probing.venv_of(self._base, self._work.layout.python, self._work.layout.prefix)
 
     def digest(self) -> str:
         """Return a hash of the lock."""

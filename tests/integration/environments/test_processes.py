@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -32,6 +33,12 @@ pytestmark = [
 WISH = {"pip": ["six==1.17.0", "packaging"]}
 SCRIPT = Path(__file__).with_name("creator.py")
 REPOSITORY = Path(__file__).parents[3]
+
+
+@pytest.fixture(autouse=True)
+def nothing_resolved(shared_root: Path) -> None:
+    """Have every creation go through all its stages."""
+    shutil.rmtree(shared_root / "resolutions", ignore_errors=True)
 
 
 @contextlib.contextmanager

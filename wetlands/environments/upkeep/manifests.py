@@ -9,6 +9,7 @@ they are noted when it is made.
 from __future__ import annotations
 
 import base64
+import contextlib
 import csv
 import json
 import os
@@ -25,15 +26,26 @@ class ManifestFile(NamedTuple):
 
     Attributes:
         path: Where it lies, absolute.
-        sha256: Of its content, in hexadecimal digits; empty if nothing is said.
+        digest: The hash of its content as it is recorded, which few ever need to read; see
+            `sha256`.
         size: In bytes; -1 if nothing is said.
         target: What it points to, if it is a link and that is said.
     """
 
     path: str
-    sha256: str = ""
+    digest: str = ""
     size: int = -1
     target: str = ""
+
+    @property
+    def sha256(self) -> str:
+        """The hash of its content, in hexadecimal digits; empty if nothing is said."""
+        name, encoded, value = self.digest.partition("=")
+        if not encoded:
+            return name
+        if name != "sha256":
+            return ""
+        return base64.urlsafe_b64decode(value + "=" * (-len(value) % 4)).hex()
 
 
 @dataclass(frozen=True)
@@ -136,14 +148,7 @@ def _recorded(folder: Path, record: str | None) -> Iterator[ManifestFile]:
             place = f"{base}{os.sep}{path}"
             if path[0] in "./" or os.sep != "/":  # as few are, and most files are of one kind
                 place = os.path.normpath(os.path.join(base, path))
-            yield ManifestFile(place, _digest(digest), int(size) if size.isdigit() else -1)
-
-
-def _digest(text: str) -> str:
-    name, _, value = text.partition("=")
-    if name != "sha256":
-        return ""
-    return base64.urlsafe_b64decode(value + "=" * (-len(value) % 4)).hex()
+            yield ManifestFile(place, digest, int(size) if size.isdigit() else -1)
 
 
 # -- Conda packages --------------------------------------------------------------------------------
@@ -214,9 +219,14 @@ def read_skeleton(note: Path, prefix: Path) -> list[ManifestFile]:
 
 def walk(prefix: Path) -> Iterator[str]:
     """Give every file and link below a folder; links to folders are not followed."""
-    for parent, folders, files in os.walk(prefix):
-        names = [*files, *(name for name in folders if os.path.islink(os.path.join(parent, name)))]
-        yield from (os.path.join(parent, name) for name in names)
+    folders: list[str | os.DirEntry[str]] = [os.fspath(prefix)]
+    while folders:
+        with contextlib.suppress(OSError), os.scandir(folders.pop()) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(entry)
+                else:
+                    yield entry.path
 
 
 def is_bytecode(path: str) -> bool:

@@ -16,6 +16,7 @@ from wetlands.environments.conda.cache import PackageCache
 from wetlands.environments.disk import read_json
 from wetlands.environments.layout import Layout
 from wetlands.environments.removal import remove
+from wetlands.environments.resolutions import Resolutions
 from wetlands.environments.upkeep.last_use import unused_for
 from wetlands.environments.upkeep.usage import disk_usage
 from wetlands.errors import EnvironmentInUseError
@@ -57,7 +58,11 @@ def prune(root: Path, age: timedelta, *, trial: bool) -> Pruned:
                 removed.append(layout.folder.name)
         except EnvironmentInUseError:
             in_use.append(layout.folder.name)
-    entries = (*_remove_packages(root, trial), *_forget_answers(root, trial))
+    entries = (
+        *_remove_packages(root, trial),
+        *_forget_answers(root, trial),
+        *_forget_resolutions(root, trial),
+    )
     freed = 0 if trial else max(0, before - disk_usage(root).total)
     return Pruned(tuple(removed), tuple(in_use), entries, freed)
 
@@ -95,3 +100,12 @@ def _forget_answers(root: Path, trial: bool) -> Iterator[str]:
                 with contextlib.suppress(OSError):
                     answer.unlink()
             yield answer.relative_to(root).as_posix()
+
+
+def _forget_resolutions(root: Path, trial: bool) -> Iterator[str]:
+    """Forget what was resolved too long ago to be used."""
+    known = Resolutions(root)
+    for file in known.stale():
+        yield file.relative_to(root).as_posix()
+    if not trial:
+        known.sweep()
