@@ -9,7 +9,7 @@ Modules, from the bottom up::
                                                the same, from files and folders of the user
     answers probing interpreters               which Pythons this machine has
     package_index tools uv workspace           how uv is run, and with whose index settings
-    lock venv sidecar                          what uv is asked to do
+    resolutions lock venv sidecar              what uv is asked to do, and was a short while ago
     prefix records claims builder creation     what lies on disk, and who may change it
     locks/                                     locks as files, for several platforms
     conda/                                     Conda packages: solved for, fetched, activated
