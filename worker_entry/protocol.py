@@ -47,6 +47,9 @@ MAX_HEADER = 4 * 1024 * 1024
 MAX_BUNDLE = 16 * 1024
 
 _HEAD = struct.Struct("!cQI")
+_HEAD_SIZE = _HEAD.size
+_MAX_FRAMES = MAX_BUNDLE - _HEAD_SIZE
+_BUNDLE = b"\0"  #: how one begins
 # The beginnings of bundles, by the number of their frames: up to the end of the first, the head.
 _BUNDLES = [struct.Struct(f"!BB{count}IcQI") for count in range(16)]
 # Made here and now: a task may replace functions of the json module in the process we share.
@@ -227,6 +230,9 @@ _KINDS: dict[Any, _Kind] = {
     Stop: _Kind(b"S", False, {}, False),
 }
 _BY_CODE = {kind.code: (cls, kind) for cls, kind in _KINDS.items()}
+# The two that go with every task have no header: a task, an attempt and a value.
+_VALUES: dict[bytes, Any] = {b"T": Run, b"R": Result}
+_VALUE_CODES: dict[Any, bytes] = {cls: code for code, cls in _VALUES.items()}
 
 Message = Union[
     Hello,
@@ -257,14 +263,17 @@ def encode(message: Message) -> list[bytes]:
     cls = type(message)
     if cls is Void:
         return [b""]
-    kind = _KINDS[cls]
+    code = _VALUE_CODES.get(cls)
     fields: tuple[Any, ...] = message
-    task, attempt = fields[:2] if kind.about_task else (0, 0)
-    payload: Sequence[bytes] = fields[-1] if kind.payload else ()
     try:
-        frames = [_encode_header(kind, message), *payload] if kind.fields else payload
-        if payload and not len(frames[-1]):
-            raise ValueError("its last frame is empty")
+        if code is not None:
+            task, attempt, payload = fields
+            return _join(code, task, attempt, payload)
+        kind = _KINDS[cls]
+        task, attempt = fields[:2] if kind.about_task else (0, 0)
+        frames: Sequence[bytes] = fields[-1] if kind.payload else ()
+        if kind.fields:
+            frames = [_encode_header(kind, message), *frames]
         return _join(kind.code, task, attempt, frames)
     except (struct.error, TypeError, ValueError, RecursionError) as error:
         # The message itself is not shown: it may hold arguments, or a text of megabytes.
@@ -274,11 +283,13 @@ def encode(message: Message) -> list[bytes]:
 def _join(code: bytes, task: int, attempt: int, frames: Sequence[bytes]) -> list[bytes]:
     """Return the head and the frames, as a bundle if they are few and small."""
     lengths = list(map(len, frames))
-    if not frames or len(frames) + 1 >= len(_BUNDLES) or sum(lengths) + _HEAD.size > MAX_BUNDLE:
+    if lengths and not lengths[-1]:
+        raise ValueError("its last frame is empty")
+    count = len(lengths) + 1
+    if count == 1 or count >= len(_BUNDLES) or sum(lengths) > _MAX_FRAMES:
         return [_HEAD.pack(code, task, attempt), *frames]
-    count = len(frames) + 1
-    beginning = _BUNDLES[count].pack(0, count, _HEAD.size, *lengths, code, task, attempt)
-    return [b"".join([beginning, *frames])]
+    beginning = _BUNDLES[count].pack(0, count, _HEAD_SIZE, *lengths, code, task, attempt)
+    return [b"".join((beginning, *frames))]
 
 
 def _unbundle(bundle: bytes) -> tuple[bytes, int, int, Sequence[bytes]]:
@@ -286,12 +297,12 @@ def _unbundle(bundle: bytes) -> tuple[bytes, int, int, Sequence[bytes]]:
     if not 0 < count < len(_BUNDLES) or len(bundle) < _BUNDLES[count].size:
         raise RemoteProtocolError("a bundle without its beginning")
     _, _, head, *lengths, code, task, attempt = _BUNDLES[count].unpack_from(bundle)
-    if head != _HEAD.size:
+    if head != _HEAD_SIZE:
         raise RemoteProtocolError("a bundle without a message head")
     end, frames = _BUNDLES[count].size, []
     for length in lengths:
         begin, end = end, end + length
-        frames.append(bytes(bundle[begin:end]))
+        frames.append(bundle[begin:end])
     if end != len(bundle):
         raise RemoteProtocolError(f"a bundle of {len(bundle)} bytes in place of {end}")
     return code, task, attempt, frames
@@ -323,16 +334,17 @@ def decode(frames: Sequence[bytes]) -> Message:
     Raises:
         RemoteProtocolError: They are none.
     """
-    if frames and not len(frames[-1]):
+    if len(frames) == 1 and frames[0][:1] == _BUNDLE:
+        code, task, attempt, frames = _unbundle(frames[0])
+    elif frames and not len(frames[-1]):
         return Void()
-    first = frames[0] if frames else b""
-    if len(frames) == 1 and first[0] == 0:
-        code, task, attempt, frames = _unbundle(first)
-    elif len(first) == _HEAD.size:
-        code, task, attempt = _HEAD.unpack(first)
+    elif frames and len(frames[0]) == _HEAD_SIZE:
+        code, task, attempt = _HEAD.unpack(frames[0])
         frames = frames[1:]
     else:
         raise RemoteProtocolError(f"no message head in {len(frames)} frames")
+    if code in _VALUES:
+        return _new(_VALUES[code], (task, attempt, tuple(frames)))  # type: ignore[no-any-return]
     if code not in _BY_CODE:
         raise RemoteProtocolError(f"unknown kind of message {code!r}")
     cls, kind = _BY_CODE[code]

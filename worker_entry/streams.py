@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import sys
@@ -11,15 +12,33 @@ _MODES = {"stdin": "r", "stdout": "w", "stderr": "w"}
 
 
 class Streams:
-    """What descriptors 0 to 2 were at the start. For the main thread."""
+    """What descriptors 0 to 2 were at the start. For the main thread.
+
+    A task ends with `flush`: what it printed must be in the pipes before the host hears of its end.
+    `restore` takes longer and can wait until the host has heard, if nothing seems to be missing.
+    """
 
     def __init__(self) -> None:
         # The copies are not inherited by programs that tasks start.
         self.exhausted = False  #: no file can be opened any more: a task took all descriptors
         self._copies = [(number, os.dup(number), _identity(number)) for number in range(3)]
 
+    def flush(self) -> bool:
+        """Write out what is still in buffers; False if that takes `restore` first."""
+        try:
+            out, err = sys.stdout, sys.stderr
+            out.flush()
+            err.flush()
+            # User code may have put something between us and a stream; both may hold some back.
+            if out is not sys.__stdout__ or err is not sys.__stderr__:
+                sys.__stdout__.flush()  # type: ignore[union-attr]
+                sys.__stderr__.flush()  # type: ignore[union-attr]
+        except Exception:  # it is closed, or gone, or of a user who raises
+            return False
+        return True
+
     def restore(self) -> None:
-        """Put back what is missing, and write out what is still in buffers.
+        """Put back what is missing, and write out what it held up.
 
         A task that closed descriptor 1 may since have opened something that got this number, and
         loses it: that the next task can print is worth more.
@@ -32,11 +51,9 @@ class Streams:
             stream = getattr(sys, name, None)
             if stream is None or getattr(stream, "closed", False):
                 self._reopen(number, name)
-        # User code may have put something between us and a stream; both may hold something back.
-        for stream, original in ((sys.stdout, sys.__stdout__), (sys.stderr, sys.__stderr__)):
-            _flush(stream)
-            if original is not stream:
-                _flush(original)
+        if not self.flush():
+            for stream in (sys.stdout, sys.__stdout__, sys.stderr, sys.__stderr__):
+                _flush(stream)
 
     def _try_one_more(self) -> None:
         try:
@@ -52,10 +69,8 @@ class Streams:
 
 
 def _flush(stream: Any) -> None:
-    try:  # noqa: SIM105 - contextlib.suppress costs, and this runs after every task
+    with contextlib.suppress(Exception):
         stream.flush()
-    except Exception:
-        pass
 
 
 def _identity(number: int) -> Any:

@@ -104,7 +104,7 @@ class Worker:
                     ending = self._run(message)
                     # Sent twice it is dropped by the host, not sent at all it would be missed for
                     # ever.
-                    undisturbed(partial(self._socket.send_ending, ending))
+                    undisturbed(partial(self._hand_in, ending))
                     message = ending = None  # an idle worker need not hold arguments and a result
                     if self._streams.exhausted:
                         return  # another one takes our place, and the next task
@@ -146,8 +146,13 @@ class Worker:
         undisturbed(partial(kept.drop, [run.task]))
         return protocol.Canceled(run.task, run.attempt)
 
+    def _hand_in(self, ending: protocol.Message) -> None:
+        self._socket.send_ending(ending)
+        self._streams.restore()  # while the host is reading
+
     def _end(self, handle: RemoteTaskHandle) -> None:
-        self._streams.restore()
+        if not self._streams.flush():
+            self._streams.restore()
         rebuild = sys.modules.get("worker_entry.rebuild")  # imported when something needs it
         if rebuild is not None:
             rebuild.hide_spaces()
