@@ -182,8 +182,9 @@ class _Stream:
         with self._lock:
             start = self._position + (0 if empty else self.pending())
             if self._marks and self._marks[-1][0] == start:
-                self._marks.pop()  # the task before printed nothing
-            self._marks.append((start, task))
+                self._marks[-1] = (start, task)  # the task before printed nothing
+            else:
+                self._marks.append((start, task))
 
     def pending(self) -> int:
         """Return how many bytes are in the pipe."""

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import math
+import select
 import socket
+import sys
 import time
+from collections.abc import Callable
+from functools import partial
 
-import zmq
+if sys.platform == "win32":
+    import zmq
 
 #: The longest sleep in milliseconds; waking up once too often does no harm.
 _LONGEST = 3_600_000
@@ -29,8 +34,9 @@ class Sleeper:
         self._read, self._write = socket.socketpair()
         self._read.setblocking(False)
         self._write.setblocking(False)
-        self._aside = [(self._read.fileno(), zmq.POLLIN)]
-        self._watching = [*self._aside, (descriptor, zmq.POLLIN)]
+        self._descriptor = descriptor
+        self._watch_pair = _poll(self._read.fileno())
+        self._watch_both = _poll(self._read.fileno(), descriptor)
 
     def __enter__(self) -> Sleeper:
         self._asleep = True
@@ -51,14 +57,14 @@ class Sleeper:
         left = until if until == math.inf else until - time.monotonic()
         if aside is not None:
             left = min(left, aside)
-        places = self._watching if aside is None else self._aside
+        watch = self._watch_both if aside is None else self._watch_pair
         news = False
-        for descriptor, _ in zmq.zmq_poll(places, _milliseconds(left)):
-            if descriptor == self._aside[0][0]:
+        for descriptor, _ in watch(_milliseconds(left)):
+            if descriptor == self._descriptor:
+                news = True
+            else:
                 with contextlib.suppress(BlockingIOError):  # meant for who slept here before
                     self._read.recv(4096)
-            else:
-                news = True
         return news
 
     def wake(self) -> None:
@@ -75,6 +81,16 @@ class Sleeper:
         """Close the descriptors; nobody sleeps any more."""
         self._read.close()
         self._write.close()
+
+
+def _poll(*descriptors: int) -> Callable[[int], list[tuple[int, int]]]:
+    """Return what waits so many milliseconds until descriptors can be read, and says which can."""
+    if sys.platform == "win32":
+        return partial(zmq.zmq_poll, [(descriptor, zmq.POLLIN) for descriptor in descriptors])
+    poll = select.poll()
+    for descriptor in descriptors:
+        poll.register(descriptor, select.POLLIN)
+    return poll.poll
 
 
 def _milliseconds(seconds: float) -> int:
