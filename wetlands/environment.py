@@ -13,8 +13,11 @@ from concurrent.futures import CancelledError
 from typing import TYPE_CHECKING, Any
 
 from wetlands.errors import ConfigurationError
+from wetlands.map_sending import MapSender
+from wetlands.map_window import Window
 from wetlands.mapping import MapIterator
 from wetlands.options import positive
+from wetlands.pace import Pace
 from wetlands.proxy import ModuleProxy
 from wetlands.result_proxy import Passing, ResultProxy, keeps_result
 from wetlands.retry import RetryPolicy, policy
@@ -28,13 +31,14 @@ from wetlands.target import (
     find_target,
 )
 from wetlands.task import Task, TaskStatus
-from worker_entry.codec import carried, type_name
+from worker_entry.codec import type_name
 
 if TYPE_CHECKING:
     from wetlands.environments.registry import Prefix, Registry
     from wetlands.runtime.pool import Pool
 
-#: How many targets are remembered, so that a file is not looked for with every task.
+#: How many targets are remembered, so that a file is not looked for with every task, and of how
+#: many it is known how long they take.
 TARGETS = 1000
 
 
@@ -50,6 +54,7 @@ class Environment(StaffedEnvironment):
     ) -> None:
         super().__init__(prefix, registry, on_exit=on_exit)
         self._targets: dict[tuple[str, str], Target] = {}
+        self._paces: dict[int, Pace] = {}
 
     def __repr__(self) -> str:
         workers = f", {self.worker_count} workers" if self.launched() else ""
@@ -151,6 +156,9 @@ class Environment(StaffedEnvironment):
         results are taken, hence an endless iterable is fine. Closing the iterator, or dropping it,
         cancels what has not been yielded; so does an item that fails.
 
+        Items of a function that takes microseconds share tasks, as many as run in a millisecond or
+        so; which ones do shows in nothing but the time that it takes.
+
         Args:
             target: As for `submit`. With a callable, the iterable comes second.
             function: As for `submit`.
@@ -160,7 +168,8 @@ class Environment(StaffedEnvironment):
             retries: As for `submit`, for each item.
 
         Raises:
-            ExecutionException: From the iterator, in place of the result of an item that failed.
+            ExecutionException: From the iterator, in place of the result of an item that failed;
+                ``item`` is its number.
             concurrent.futures.CancelledError: Likewise, of one that was canceled.
             TimeoutError: Likewise, when no result came in time.
         """
@@ -168,20 +177,10 @@ class Environment(StaffedEnvironment):
         found, items = self._mapped(pool, target, function, iterable)
         limit = positive("timeout", timeout)
         retry = policy(retries)
-
-        def submit(item: Any) -> tuple[Task[Any], int]:
-            frames, proxies = encode_arguments(pool.codec, (item,), None, found.label)
-            task = self._submit(pool, found, frames, math.inf, True, proxies, retry)
-            return task, carried(frames)
-
-        return MapIterator(
-            submit,
-            items,
-            pool.cancel_soon,
-            minimum=2 * self._max_workers,
-            timeout=None if limit == math.inf else limit,
-            ordered=ordered,
-        )
+        alone = retry is not None or pool.counts_tasks
+        sender = MapSender(pool, found, retry, None if alone else self._pace(found))
+        window = Window(sender, items, pool, self._max_workers, ordered)
+        return MapIterator(window, None if limit == math.inf else limit)
 
     def map_tasks(
         self,
@@ -309,6 +308,16 @@ class Environment(StaffedEnvironment):
                     self._targets.clear()
                 self._targets[target, function] = found
         return found
+
+    def _pace(self, target: Target) -> Pace:
+        """Return what is known of how long a function takes; maps of it share that."""
+        key = hash(target.frames)
+        pace = self._paces.get(key)
+        if pace is None:
+            if len(self._paces) >= TARGETS:
+                self._paces.clear()
+            pace = self._paces.setdefault(key, Pace())
+        return pace
 
     def _look_for(self, pool: Pool, target: TargetLike, function: str | None) -> Target:
         version = self.interpreter.version

@@ -197,7 +197,10 @@ class ExecutionException(TaskError):
         task_id: The task's public id.
         worker: The slot number of the worker, or None when no worker was involved.
         environment: The name of the environment.
+        item: In `Environment.map`, the number of the item that failed, from 0; else None.
     """
+
+    item: int | None = None
 
     def __init__(
         self,
@@ -242,6 +245,7 @@ class WorkerLostError(ExecutionException):
     returncode: int | None = None
     signal: str | None = None
     log_tail: str = ""
+    _row = b""  # results of the items before, where the task was a chunk of `map()`
 
 
 class OutOfMemoryError(WorkerLostError):

@@ -1,124 +1,115 @@
-"""`Environment.map()`: results of a function over many items, a window of them under way.
+"""`Environment.map()`: results of a function over many items, in order or as they get ready.
 
-Submission is eager: the first items are on their way before `map()` returns. It is bounded, too, so
-that an endless iterable works and a long one of images doesn't fill the memory: as many tasks are
-under way as fit in `WINDOW_TASKS` and `WINDOW_BYTES`, yet always two for each worker.
+Items of functions that take microseconds go to the workers in chunks, and come back so:
+`map_window` has what is under way, `map_sending` makes tasks of items, `pace` says how many go in
+one, `map_task` reads what becomes of them, and `worker_entry.chunk` runs them. To who iterates it
+looks as if each item had a task of its own, down to what he gets before a crash.
 """
 
 from __future__ import annotations
 
-import functools
-import queue
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import CancelledError
+from collections.abc import Iterator
 from typing import Any
 
-from wetlands.task import Task
-from wetlands.task_event import TaskStatus
-
-#: Tasks, and bytes of their arguments, that are submitted ahead of the results taken.
-WINDOW_TASKS = 1000
-WINDOW_BYTES = 256 * 1024 * 1024
-
-#: Submits one item; returns its task and the size of its arguments in bytes.
-Submit = Callable[[Any], "tuple[Task[Any], int]"]
+from wetlands.errors import ExecutionException, ResultError
+from wetlands.map_task import MapTask, Reading
+from wetlands.map_window import Window
+from worker_entry import journal
 
 
 class MapIterator(Iterator[Any]):
     """Yields results; closing it, or dropping it, cancels what was not yielded.
 
     For one consuming thread at a time, like any iterator.
+
+    Args:
+        window: What is under way; nobody else may take anything from it.
+        timeout: Seconds to wait for a result; None: no limit.
     """
 
-    def __init__(
-        self,
-        submit: Submit,
-        items: Iterable[Any],
-        cancel: Callable[[list[Task[Any]]], None],
-        *,
-        minimum: int,
-        timeout: float | None,
-        ordered: bool,
-    ) -> None:
-        self._submit = submit
-        self._cancel = cancel
-        self._items = iter(items)
-        self._minimum = minimum
+    def __init__(self, window: Window, timeout: float | None) -> None:
+        self._window = window
         self._timeout = timeout
-        self._ordered = ordered
-        self._pending: dict[Task[Any], int] = {}  # in submission order, with their sizes
-        self._order: deque[Task[Any]] = deque()
-        self._bytes = 0
-        self._done: queue.SimpleQueue[Task[Any]] = queue.SimpleQueue()
-        self._exhausted = False
-        self._failure: Exception | None = None  #: raised after the results of the items before
+        self._ready: deque[Any] = deque()  #: results that nobody has asked for yet
+        self._error: Exception | None = None  #: raised after them
         try:
-            self._fill()
+            window.fill_first()
         except BaseException:
             self.close()
             raise
 
     def __next__(self) -> Any:
-        if not self._pending:
-            failure, self._failure = self._failure or StopIteration(), None
-            raise failure
         try:
-            task = self._next_task()
-            self._bytes -= self._pending.pop(task)
-            if task.status is TaskStatus.CANCELED:
-                raise CancelledError(f"{task!r} was canceled")
-            value = task._value()
-            self._refill()
+            return self._ready.popleft()
+        except IndexError:
+            pass
+        try:
+            while not self._ready:
+                self._advance()
         except BaseException:
             self.close()
             raise
-        return value
+        return self._ready.popleft()
 
     def close(self) -> None:
         """Cancel what is under way; running functions are asked to stop."""
-        self._exhausted = True
-        pending, self._pending = self._pending, {}
-        if pending:
-            # Nothing is waited for: a garbage collection, on any thread and under any lock, may
-            # be what closes an iterator.
-            self._cancel(list(pending))
+        self._ready.clear()
+        self._error = None
+        self._window.close()
 
     def __del__(self) -> None:
-        if getattr(self, "_pending", None):
-            self.close()
+        window = getattr(self, "_window", None)
+        if window is not None:
+            window.close()
 
-    def _next_task(self) -> Task[Any]:
-        if self._ordered:
-            return self._order.popleft().wait_for(self._timeout)
+    def _advance(self) -> None:
+        """Make something ready, or at least come closer to it; raise if there is no more."""
+        if self._error is not None:
+            raise self._error
+        self._window.fill()
+        task = self._window.next_news(self._timeout)
+        if task is None:
+            raise self._window.failure or StopIteration
+        ended = task.has_ended()
         try:
-            return self._done.get(timeout=self._timeout)
-        except queue.Empty:
-            raise TimeoutError(f"no task finished within {self._timeout:g} s") from None
+            self._take(task, task.read())
+        except ValueError as error:
+            self._error = ResultError(f"What a worker sent for {task!r} makes no sense: {error}")
+        if not ended:
+            task.heard = True
+            return
+        if self._error is None:
+            self._take_rest(task)
+        self._window.settle(task)
 
-    def _refill(self) -> None:
-        """Submit more; what goes wrong with a later item waits for its turn."""
+    def _take(self, task: MapTask, found: Reading) -> None:
+        """Make the results ready that have come since; note what went wrong after them."""
+        before = len(self._ready)
         try:
-            self._fill()
-        except Exception as error:
-            self._exhausted = True
-            self._failure = error
+            row = journal.split(found.row, skip=task.taken)
+            self._ready.extend(self._window.sender.rebuild(row, task))
+        except ExecutionException as error:
+            found = found._replace(values=(), error=error)
+        finally:
+            task.taken += len(self._ready) - before
+        self._ready.extend(found.values)
+        task.taken += len(found.values)
+        if task.chunk and task.has_ended():
+            self._window.sender.learn(task.taken, found.seconds, large=bool(found.values))
+        if found.error is not None:
+            self._fail(task, found.error)
 
-    def _fill(self) -> None:
-        while not self._exhausted and self._has_room():
-            try:
-                item = next(self._items)
-            except StopIteration:
-                self._exhausted = True
-                return
-            task, size = self._submit(item)
-            self._pending[task] = size
-            self._bytes += size
-            if self._ordered:
-                self._order.append(task)
-            else:
-                task._when_ended(functools.partial(self._done.put, task))
+    def _take_rest(self, task: MapTask) -> None:
+        """See to it that every item has its result, in this task or in another."""
+        if task.taken < task.count:
+            self._window.give_back(task, task.taken)
+        covered = task.rest[0].first - task.first if task.rest else task.count
+        self._error = task.trouble
+        if self._error is None and task.taken != covered and not self._window.closed:
+            text = f"A worker sent {task.taken} results for {covered} items of {task!r}"
+            self._error = ResultError(text)
 
-    def _has_room(self) -> bool:
-        count = len(self._pending)
-        return count < self._minimum or (count < WINDOW_TASKS and self._bytes < WINDOW_BYTES)
+    def _fail(self, task: MapTask, error: Exception) -> None:
+        task.blame(error)
+        self._error = error

@@ -42,9 +42,16 @@ class Target:
 
     def keeping(self) -> Target:
         """Return the same, with a result that stays in the worker."""
+        return self._with("keep")
+
+    def for_each(self) -> Target:
+        """Return the same, called with each of several items; see `worker_entry.journal`."""
+        return self._with("each")
+
+    def _with(self, option: str) -> Target:
         call, *function = self.frames
-        kept = _call(**{**json.loads(call), "keep": True})
-        return Target((kept, *function), self.label)
+        changed = _call(**{**json.loads(call), option: True})
+        return Target((changed, *function), self.label)
 
 
 def find_target(
@@ -130,6 +137,21 @@ def encode_arguments(
             f"kwargs must be a mapping of strings to values, not {type_name(kwargs)}"
             + (" with other keys" if isinstance(kwargs, Mapping) else "")
         )
+    return _dump_call(codec, args, kwargs, label)
+
+
+def encode_item(codec: Codec, item: Any, label: str) -> tuple[Sequence[Any], Sequence[ResultProxy]]:
+    """Do so for a call whose only argument is an item of `map()`.
+
+    Raises:
+        SerializationError: It can't be pickled; the message names what of it.
+    """
+    return _dump_call(codec, (item,), {}, label)
+
+
+def _dump_call(
+    codec: Codec, args: Sequence[Any], kwargs: Any, label: str
+) -> tuple[Sequence[Any], Sequence[ResultProxy]]:
     try:
         with Passing() as proxies:
             return codec.dumps_call(args, kwargs), proxies

@@ -29,15 +29,19 @@ class Control(threading.Thread):
 
     def run(self) -> None:
         """Serve until the process ends."""
-        if hasattr(signal, "pthread_sigmask"):
-            # A signal that arrives here does not wake the main thread, whose business it is.
-            crashes = {signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGABRT}
-            signal.pthread_sigmask(signal.SIG_BLOCK, set(signal.Signals) - crashes)
+        leave_signals_to_main_thread()
         while True:
             message = receive(self._socket, self._lifeline)
             if not isinstance(message, protocol.Interrupt):
                 give_up(f"{type(message).__name__} where only interrupts are taken")
             self._interrupt(message.task, message.attempt)
+
+
+def leave_signals_to_main_thread() -> None:
+    """Take no signals on this thread: one that arrives here would not wake the main thread."""
+    if hasattr(signal, "pthread_sigmask"):
+        crashes = {signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGABRT}
+        signal.pthread_sigmask(signal.SIG_BLOCK, set(signal.Signals) - crashes)
 
 
 def go_first() -> None:

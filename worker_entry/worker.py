@@ -16,7 +16,8 @@ For `value` and `source`, `target` is the folder from which user code is importe
 
 With a true `keep`, the result stays here (see `kept`), and the host learns of its type.
 
-The frames that follow are the arguments, `(args, kwargs)`, as `codec` writes values.
+The frames that follow are the arguments, `(args, kwargs)`, as `codec` writes values. With a true
+`each`, they are the items of a chunk (see `journal`), and the function is called with each.
 
 User code runs here, on the main thread, because signal handlers, GUI toolkits and some C
 libraries work nowhere else. Whatever it raises, SystemExit and KeyboardInterrupt too, ends its
@@ -63,8 +64,8 @@ MAX_NAME = 1000
 _read_json = json.JSONDecoder().decode
 
 
-class _UnreadableError(Exception):
-    """A part of the call can't be rebuilt here; its cause is what unpickling it raised."""
+class _UnusableError(Exception):
+    """A part of the call can't be rebuilt here, or its result not be sent; it has the cause."""
 
     def __init__(self, kind: str, text: str) -> None:
         super().__init__(text)
@@ -86,6 +87,8 @@ class Worker:
         self._takes_task: Any = weakref.WeakKeyDictionary()
         self._calls: dict[bytes, dict[str, Any]] = {}
         self._bundles: Any = None  #: made for the first function that comes as source
+        self._chunks: Any = None  #: made for the first chunk
+        self._started_file = started_file
         # The control thread may learn of a cancellation before the main thread has read the Run.
         self._lock = threading.Lock()
         self._handle: RemoteTaskHandle | None = None
@@ -177,11 +180,10 @@ class Worker:
             kept.keep(run.task, value)
             return protocol.Kept(run.task, run.attempt, name)
         try:
-            frames = self._codec.dumps(value, "result")
-        except CodecError as error:
-            text = f"the result of type {type_name(value)} can't be sent to the host: {error}"
-            description = _retold(error.__cause__, "result", text)
-            return protocol.Failure(run.task, run.attempt, description)
+            frames = getattr(value, "frames", ()) if call.get("each") else ()
+            frames = frames or self._dumps(value)
+        except _UnusableError as error:
+            return protocol.Failure(run.task, run.attempt, _describe(error))
         return protocol.Result(run.task, run.attempt, tuple(frames))
 
     def _call(
@@ -190,13 +192,32 @@ class Worker:
         how = call["how"]
         if how in _OTHERS:
             return self._do_other(how, call, payload)
+        first = 2 if how in ("value", "source") else 1
+        if call.get("each"):
+            return self._run_chunk(partial(self._function, how, call, payload), payload, handle)
         # The target comes first: arguments may be of types that its module defines.
         function = self._function(how, call, payload)
-        first = 2 if how in ("value", "source") else 1
         args, kwargs = self._loads(payload[first:], "arguments", "the arguments")
         if self._wants_handle(function, args, kwargs):
             kwargs["task"] = handle
         return function(*args, **kwargs)
+
+    def _run_chunk(
+        self, find: Callable[[], Any], payload: tuple[bytes, ...], handle: RemoteTaskHandle
+    ) -> Any:
+        from worker_entry.chunk import Calls, Chunks  # a worker starts faster without it
+
+        if self._chunks is None:
+            self._chunks = Chunks(self._started_file)
+        calls = Calls(
+            find,
+            len(payload) > 2,  # by value, or as source
+            lambda pickle: self._loads((pickle,), "arguments", "the arguments")[0],
+            self._codec,
+            self._dumps,
+            lambda function: self._wants_handle(function, (None,), {}),
+        )
+        return self._chunks.run(payload[-1], calls, handle)
 
     def _do_other(self, how: str, call: dict[str, Any], payload: tuple[bytes, ...]) -> Any:
         if how == "list":
@@ -245,7 +266,14 @@ class Worker:
             return self._codec.loads(frames, ("args", "kwargs") if kind == "arguments" else "value")
         except CodecError as error:
             text = f"{what} can't be rebuilt in this environment: {error}"
-            raise _UnreadableError(kind, text) from error.__cause__
+            raise _UnusableError(kind, text) from error.__cause__
+
+    def _dumps(self, value: Any) -> list[Any]:
+        try:
+            return self._codec.dumps(value, "result")
+        except CodecError as error:
+            text = f"the result of type {type_name(value)} can't be sent to the host: {error}"
+            raise _UnusableError("result", text) from error.__cause__
 
     def _loads_bundle(self, frame: bytes) -> Any:
         return self._loads((frame,), "target", "the function")
@@ -305,7 +333,7 @@ def _describe(error: BaseException) -> dict[str, Any]:
     # Not isinstance(), which asks the __class__ of exceptions that users wrote.
     if type(error) is TargetError:
         return failure.plain(str(error), "target")
-    if type(error) is _UnreadableError:
+    if type(error) is _UnusableError:
         return _retold(error.__cause__, error.kind, str(error))
     return failure.describe(error)
 

@@ -16,7 +16,7 @@ from tests.integration.conftest import WORK, Gate
 from tests.support.waiting import wait_until
 from wetlands import Environment
 from wetlands.errors import ConfigurationError, SerializationError
-from wetlands.mapping import WINDOW_TASKS
+from wetlands.map_window import WINDOW_ITEMS
 from wetlands.task import ExecutionException, TaskStatus
 
 
@@ -54,8 +54,8 @@ def test_unordered_results_come_as_they_are_ready(env: Environment, gate: Gate) 
 
 @pytest.mark.parametrize("ordered", [True, False])
 def test_of_many_items_each_has_one_result(env: Environment, ordered: bool) -> None:
-    results = list(env.map(WORK, "echo", range(WINDOW_TASKS + 500), ordered=ordered))
-    assert sorted(results) == list(range(WINDOW_TASKS + 500))
+    results = list(env.map(WORK, "echo", range(WINDOW_ITEMS + 500), ordered=ordered))
+    assert sorted(results) == list(range(WINDOW_ITEMS + 500))
 
 
 @pytest.mark.parametrize("ordered", [True, False])
@@ -74,12 +74,12 @@ def test_an_endless_iterable_is_taken_in_windows(env: Environment) -> None:
     taken = itertools.count()
     results = env.map(WORK, "echo", (next(taken) for _ in itertools.count()))
     assert list(itertools.islice(results, 5)) == [0, 1, 2, 3, 4]
-    assert next(taken) <= WINDOW_TASKS + 10
+    assert next(taken) <= WINDOW_ITEMS + 10
     results.close()  # type: ignore[attr-defined]
 
 
 def test_large_items_make_a_small_window(env: Environment, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("wetlands.mapping.WINDOW_BYTES", 100_000)
+    monkeypatch.setattr("wetlands.map_window.WINDOW_BYTES", 100_000)
     taken: list[int] = []
 
     def items() -> Iterator[bytes]:
@@ -175,7 +175,7 @@ def test_an_iterable_that_raises_at_once_raises_from_map(env: Environment) -> No
 def test_an_iterable_that_raises_later_raises_after_the_results_before(
     env: Environment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("wetlands.mapping.WINDOW_TASKS", 1)
+    monkeypatch.setattr("wetlands.map_window.WINDOW_ITEMS", 1)
 
     def items() -> Iterator[int]:
         yield from range(8)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from wetlands.core.commands import JudgeFailure, ResolveTask, RetryTask
@@ -19,7 +19,7 @@ from wetlands.errors import (
 from wetlands.result_proxy import ResultProxy
 from wetlands.runtime.process import Death
 from wetlands.task import Task
-from wetlands.task_event import TaskStatus
+from wetlands.task_event import TaskStatus, TaskWorker
 from worker_entry.codec import Codec, CodecError
 
 #: Status, what rebuilds the value, and the error: the arguments of `Task._finish`.
@@ -78,6 +78,19 @@ class Endings:
 
         return load
 
+    def rebuild(self, pickles: Iterable[bytes], task: Task[Any]) -> Iterator[Any]:
+        """Give the values of pickles, of which a worker sent several for one task.
+
+        Raises:
+            ResultError: One of them can't be rebuilt.
+        """
+        loads = self._codec.loads
+        try:
+            for pickle in pickles:
+                yield loads((pickle,), "result")
+        except CodecError as error:
+            raise self._unreadable(error, task.id, task.worker) from error
+
     def abandoned(
         self, outcome: Outcome, task_id: str, worker: WorkerId | None
     ) -> TaskAbandonedError:
@@ -116,9 +129,14 @@ class Endings:
             return self._gone(task_id, command.detail)
         if command.outcome in (Outcome.LOST, Outcome.OUT_OF_MEMORY):
             death = _death(detail)
+            kind = WorkerLostError
             if command.outcome is Outcome.OUT_OF_MEMORY or death.out_of_memory:
-                return self._lost(death, task_id, worker, OutOfMemoryError)
-            return self._lost(death, task_id, worker)
+                kind = OutOfMemoryError
+            lost = self._lost(death, task_id, worker, kind)
+            number, row = death.chunk
+            if number == command.task:
+                lost._row = row
+            return lost
         if command.outcome is Outcome.POISONED:
             return self._poisoned(_death(detail), task_id, worker)
         return self.abandoned(command.outcome, task_id, worker)
@@ -137,7 +155,9 @@ class Endings:
             **self._where(task_id, worker),
         )
 
-    def _unreadable(self, reason: object, task_id: str, worker: WorkerId | None) -> ResultError:
+    def _unreadable(
+        self, reason: object, task_id: str, worker: WorkerId | TaskWorker | None
+    ) -> ResultError:
         """Return the error of a task whose value can't be rebuilt in the host."""
         return ResultError(
             f"The value that task {task_id} returned from environment {self._environment!r} "
@@ -205,7 +225,7 @@ class Endings:
             **self._where(task_id, worker),
         )
 
-    def _where(self, task_id: str, worker: WorkerId | None) -> dict[str, Any]:
+    def _where(self, task_id: str, worker: WorkerId | TaskWorker | None) -> dict[str, Any]:
         return {
             "task_id": task_id,
             "worker": worker.slot if worker else None,

@@ -13,7 +13,7 @@ from wetlands.runtime.output import Limiter
 from wetlands.runtime.process import WorkerProcess
 from wetlands.runtime.transport import Transport
 from wetlands.task_event import TaskWorker
-from worker_entry import protocol
+from worker_entry import journal, protocol
 
 _ROOM = 16  #: bytes of the file that a worker notes its task in
 
@@ -76,6 +76,12 @@ class WorkerLink:
             return protocol.Reject("wrong token")
         self.welcome = True
         return protocol.Welcome()
+
+    def last_chunk(self) -> tuple[int, bytes]:
+        """Return the task that ran its last chunk, and the row of results that it made for that;
+        once it is gone. Forgets them.
+        """
+        return journal.take(f"{self.started_file}{journal.SUFFIX}")
 
     def last_started(self) -> tuple[int, int] | None:
         """Return the last task and attempt that it began, once it is gone; forget its note."""

@@ -22,12 +22,14 @@ from wetlands.retry import RetryPolicy
 from wetlands.runtime import host as host_module
 from wetlands.runtime import sharing
 from wetlands.runtime.driver import Driver
+from wetlands.runtime.ending import Endings
 from wetlands.runtime.entry import Entry
 from wetlands.runtime.gate import Gate
 from wetlands.runtime.launcher import WorkerPlan
 from wetlands.runtime.segments import HostCarrier, can_seat
 from wetlands.target import FETCH
 from wetlands.task import Task
+from wetlands.task_state import TaskDriver
 from worker_entry.codec import Codec
 
 logger = logging.getLogger("wetlands.pool")
@@ -38,6 +40,7 @@ class Pool:
 
     Attributes:
         codec: What encodes arguments for these workers.
+        rebuild: Gives the values of pickles, where a worker sent several for a task.
     """
 
     def __init__(self, plan: WorkerPlan, config: PoolConfig, max_queued: int | None = None) -> None:
@@ -54,6 +57,7 @@ class Pool:
             self._make_carrier(plan, config),
             data_only=plan.trust == "data",
         )
+        self.rebuild = Endings(plan.environment, config.worker_timeout, self.codec).rebuild
         self._driver = Driver(self._host, plan, config, self.codec, self)
         self._gate: Gate | None = None
         if max_queued is not None:
@@ -90,6 +94,7 @@ class Pool:
         proxies: Sequence[ResultProxy] = (),
         retry: RetryPolicy | None = None,
         block: bool = True,
+        make: Callable[[TaskDriver, int, str], Task[Any]] = Task,
     ) -> Task[Any]:
         """Return a task, queued or not.
 
@@ -101,13 +106,14 @@ class Pool:
             proxies: Those in the payload; they decide on the worker, and live as long as the task.
             retry: What to do when it fails; None: nothing.
             block: Whether to wait when the queue is full.
+            make: Makes the task.
 
         Raises:
             SerializationError: No worker has the values of all proxies.
             PoolClosedError, PoolBrokenError, ForkedError: It would never run.
             QueueFullError: There is no room in the queue.
         """
-        task: Task[Any] = Task(self, next(self._numbers), description)
+        task = make(self, next(self._numbers), description)
         home = home_of(proxies, self) if proxies else None
         task._order = Entry(task, payload, timeout, home, proxies, retry, block)
         if start:
@@ -116,6 +122,11 @@ class Pool:
         self._driver.unstarted.add(task)
         self.check_open()  # only now, when the end of the pool would find it
         return task
+
+    @property
+    def counts_tasks(self) -> bool:
+        """Whether workers are replaced after so many tasks, each of which has to be one then."""
+        return self._config.max_tasks != math.inf
 
     def empty(self, shape: Any, dtype: Any, mode: str) -> Any:
         """Return a new array in memory that workers map; see `Environment.empty`."""
@@ -282,6 +293,11 @@ class Pool:
     def deliver(self, call: Callable[[], None]) -> None:
         """Run code of the user on the delivery thread."""
         self._host.delivery.call(call)
+
+    def deliver_later(self, delay: float, call: Callable[[], None]) -> None:
+        """Do the same in ``delay`` seconds."""
+        loop, driver = self._host.loop, self._driver
+        loop.post(driver, lambda: loop.call_later(driver, delay, lambda: self.deliver(call)))
 
     def on_delivery_thread(self) -> bool:
         """Whether the caller is such code."""

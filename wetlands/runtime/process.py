@@ -24,12 +24,14 @@ class Death:
         reason: Why we killed it, or why it did not start; empty if it died by itself.
         log_tail: The last lines of its stderr.
         out_of_memory: Whether the kernel ended it because memory ran out, as far as that is known.
+        chunk: The task that ran its last chunk, and the results that it had made for that.
     """
 
     returncode: int | None
     reason: str = ""
     log_tail: str = ""
     out_of_memory: bool = False
+    chunk: tuple[int, bytes] = field(default=(0, b""), repr=False)
 
     @property
     def signal(self) -> str | None:

@@ -132,6 +132,8 @@ class Staff:
             pid = link.process.pid
             self._host.launcher.post(lambda: self._host.reaper.discard(pid))
         lack = returncode == -9 and self._memory_kills.happened()
-        death = Death(returncode, link.kill_reason, tail, lack and not link.kill_reason)
+        death = Death(
+            returncode, link.kill_reason, tail, lack and not link.kill_reason, link.last_chunk()
+        )
         delay = LAST_WORDS if link.busy_with else 0.0
         self._host.loop.call_later(self._client, delay, lambda: self._on_exit(link, death))

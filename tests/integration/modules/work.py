@@ -546,3 +546,75 @@ def close_streams():
     os.close(1)
     os.close(2)
     return "closed"
+
+
+# -- for chunks of map() ---------------------------------------------------------------------------
+
+GROWN = []
+
+
+def grow(item):
+    if item == 1:
+        del GROWN[:]
+    GROWN.append(item)
+    return GROWN
+
+
+def append_one(items):
+    items.append(1)
+    return items
+
+
+def nap(seconds):
+    time.sleep(seconds)
+
+
+def _ran(folder, item):
+    with open(os.path.join(folder, f"ran{item}"), "x"):
+        pass
+
+
+def hold_third(folder_item):
+    folder, item = folder_item
+    if item == 3:
+        open(os.path.join(folder, "held"), "w").close()
+        _wait_for_file(os.path.join(folder, "gate.released"))
+        os.remove(os.path.join(folder, "held"))
+    _ran(folder, item)
+    return item
+
+
+def mark_and_die_at(folder_item_end):
+    folder, item, end = folder_item_end
+    _ran(folder, item)
+    if item == end:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return item
+
+
+def lock_at_two(item):
+    return threading.Lock() if item == 2 else item
+
+
+def code_at_two(item):
+    return CALLS.append if item == 2 else item
+
+
+def fork_at_two(folder_item):
+    folder, item = folder_item
+    if item == 2 and os.fork() == 0:
+        open(os.path.join(folder, "child"), "w").close()
+        return item
+    _ran(folder, item)
+    return item
+
+
+def do(number_kind):
+    number, kind = number_kind
+    if kind == "slow":
+        time.sleep(0.006)
+    if kind == "fail":
+        raise ValueError(number)
+    if kind == "lock":
+        return threading.Lock()
+    return {"list": [number], "large": bytes(300000)}.get(kind, number)
