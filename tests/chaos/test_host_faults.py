@@ -30,9 +30,9 @@ SLEEPER = """
 import sys
 from wetlands import EnvironmentManager
 env = EnvironmentManager(sys.argv[1], progress=False).load("h", sys.executable)
-env.launch(max_workers=2, worker_timeout=1.0, startup_timeout=1.5)
+env.launch(max_workers=2, worker_timeout=1.0, startup_timeout=2.0)
 pids = {task.wait_for(5).result for task in env.map_tasks(sys.argv[2], "pid", range(20))}
-task = env.submit(sys.argv[2], "chatter", (3.0, 0.05))
+task = env.submit(sys.argv[2], "chatter", (3.5, 0.05))
 print("running", flush=True)
 assert task.wait_for(20).status.name == "COMPLETED", task.error
 assert {t.wait_for(5).result for t in env.map_tasks(sys.argv[2], "pid", range(20))} <= pids
@@ -52,7 +52,7 @@ def test_a_host_that_was_suspended_kills_nobody(tmp_path: Path) -> None:
     try:
         assert host.stdout.readline() == "running\n"
         host.send_signal(signal.SIGSTOP)
-        time.sleep(2.0)  # longer than any patience that it has
+        time.sleep(2.5)  # longer than any patience that it has
         host.send_signal(signal.SIGCONT)
         assert host.stdout.readline() == "well\n"
         assert host.wait(10) == 0

@@ -11,18 +11,22 @@ import pytest
 
 from tests.integration.conftest import WORK, Gate, Launch
 from tests.support.processes import runs
-from tests.support.waiting import wait_until
+from tests.support.waiting import best_is_below, wait_until
 from wetlands.errors import ConfigurationError, PoolClosedError, TaskAbandonedError
 from wetlands.task import TaskEventType, TaskStatus
 
 
 def test_exit_is_quick_when_nothing_runs(launch: Launch) -> None:
-    env = launch(max_workers=2)
-    begin = time.monotonic()
-    env.exit()
-    assert time.monotonic() - begin < 1.0
-    assert env.worker_count == 0
-    assert not env.launched()
+    def seconds() -> float:
+        env = launch(max_workers=2)
+        begin = time.monotonic()
+        env.exit()
+        passed = time.monotonic() - begin
+        assert env.worker_count == 0
+        assert not env.launched()
+        return passed
+
+    assert best_is_below(1.0, seconds)
 
 
 @pytest.mark.parametrize("function", ["hold", "hold_gil_from"])

@@ -123,7 +123,7 @@ def test_time_limits_and_deaths_are_noticed_while_somebody_leads(
     begin = time.monotonic()
     task = env.submit(WORK, "hold", (gate.path,), timeout=0.2)
     assert task.wait_for(5).status is TaskStatus.FAILED
-    assert 0.2 <= time.monotonic() - begin < 1.0
+    assert 0.2 <= time.monotonic() - begin < 2.0
     assert "timed out" in str(task.error)
 
 

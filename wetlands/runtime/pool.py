@@ -182,7 +182,7 @@ class Pool:
 
         def cancel() -> None:
             self._driver.cancel(task, force_after)
-            self._host.loop.at_end_of_pass(done.set)
+            self._host.loop.at_end_of_pass(self._driver, done.set)
 
         self._host.loop.post(self._driver, cancel)
         if self._host.loop.in_pass():

@@ -30,7 +30,9 @@ def idle(tmp_path: Path) -> Iterator[Loop]:
 
 @pytest.fixture
 def loop(idle: Loop) -> Iterator[Loop]:
+    idle._pass()  # a new socket has news of itself, for which the thread would take the role
     idle.start()
+    wait_until(lambda: idle._sleeper._asleep)
     yield idle
     idle.stop(5)
 
@@ -81,6 +83,7 @@ def test_what_is_queued_waits_for_the_next_pass_and_keeps_its_order(loop: Loop) 
     loop.queue(None, lambda: seen.append(2))
     assert seen == []
     loop.post(None, lambda: seen.append(3))
+    wait_until(lambda: len(seen) == 3)
     assert seen == [1, 2, 3]
 
 
