@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -33,20 +34,20 @@ def build(work: Workspace, recipe: Recipe, identity: Mapping[str, Any], root: Pa
     layout = work.layout
     layout.log.unlink(missing_ok=True)
     sweep_trash(layout.folder)
-    maker = maker_for(work, recipe, root)
-    maker.prepare()
-    work.reporter.stage(Stage.LOCKING, "resolving its dependencies")
     key = key_of(identity)
-    maker.lock(key)
-    made = make(work, recipe, maker)
-    record = Record(
-        name=work.reporter.name,
-        key=key,
-        recipe=identity,
-        lock=maker.digest(),
-        interpreter=made,
-        base=fingerprint_of(made.base_executable or made.executable),
-    )
+    with maker_for(work, recipe, root) as maker:
+        maker.prepare()
+        work.reporter.stage(Stage.LOCKING, "resolving its dependencies")
+        maker.lock(key)
+        made = make(work, recipe, maker)
+        record = Record(
+            name=work.reporter.name,
+            key=key,
+            recipe=identity,
+            lock=maker.digest(),
+            interpreter=made,
+            base=fingerprint_of(made.base_executable or made.executable),
+        )
     write_record(layout, record)
     return record
 
@@ -62,8 +63,8 @@ def make(work: Workspace, recipe: Recipe, maker: Maker) -> Interpreter:
     # Only now: an environment outlives a recipe that was to replace it and can't be resolved.
     work.layout.marker.unlink(missing_ok=True)
     try:
-        made = maker.make()
-        _settle(work)
+        maker.make()
+        made = _settled(work, maker)
         if recipe.commands:
             work.shell(recipe.commands, made)
             made = probing.probe(work.layout.python)  # pyzmq may have come with them
@@ -71,6 +72,14 @@ def make(work: Workspace, recipe: Recipe, maker: Maker) -> Interpreter:
         remove_tree(work.layout.prefix)
         raise
     return made
+
+
+def _settled(work: Workspace, maker: Maker) -> Interpreter:
+    """Settle what was just installed while its Python starts, which takes as long; return that."""
+    with ThreadPoolExecutor(1, "wetlands-probe") as beside:
+        asked = beside.submit(maker.interpreter)
+        _settle(work)
+        return asked.result()
 
 
 def _settle(work: Workspace) -> None:

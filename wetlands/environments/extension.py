@@ -59,8 +59,8 @@ def _conda(work: Workspace, prefix: Prefix, recipe: Recipe, root: Path) -> list[
     from wetlands.environments.conda.adding import add
     from wetlands.environments.conda.engine import Engine
 
-    engine = Engine(root, work.reporter, pass_fds=work.descriptors(), log=work.told)
-    return add(engine, prefix.path, recipe)
+    with Engine(root, work.reporter, pass_fds=work.descriptors(), log=work.told) as engine:
+        return add(engine, prefix.path, recipe)
 
 
 def _pip(work: Workspace, prefix: Prefix, recipe: Recipe) -> list[str]:

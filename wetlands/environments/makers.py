@@ -5,6 +5,8 @@ What both have in common is in `builder`: who may build, in which order, what is
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
@@ -14,7 +16,7 @@ from wetlands.environments.workspace import Workspace
 
 
 class Maker(Protocol):
-    """Makes the prefix of one environment, in three steps."""
+    """Makes the prefix of one environment, in three steps, and says what was made."""
 
     def prepare(self) -> None:
         """Find what is needed; nothing is fetched or changed yet.
@@ -31,30 +33,41 @@ class Maker(Protocol):
             EnvironmentBuildError: The recipe can't be resolved.
         """
 
-    def make(self) -> Interpreter:
-        """Make the prefix what the lock says; return its Python.
+    def make(self) -> None:
+        """Make the prefix what the lock says.
 
         Raises:
             EnvironmentBuildError: A package can't be fetched, verified, built or installed.
+        """
+
+    def interpreter(self) -> Interpreter:
+        """Return the Python of the prefix, once it is made; may be called in another thread.
+
+        Raises:
+            ConfigurationError: It does not start.
         """
 
     def digest(self) -> str:
         """Return a hash of the lock."""
 
 
-def maker_for(work: Workspace, recipe: Recipe, root: Path) -> Maker:
-    """Return what makes an environment of this recipe."""
+@contextmanager
+def maker_for(work: Workspace, recipe: Recipe, root: Path) -> Iterator[Maker]:
+    """Give what makes an environment of this recipe."""
     if recipe.is_conda:
-        from wetlands.environments.conda.maker import CondaMaker
+        from wetlands.environments.conda.maker import conda_maker
 
-        return CondaMaker(work, recipe, root)
-    from wetlands.environments.venv import VenvMaker
+        with conda_maker(work, recipe, root) as maker:
+            yield maker
+    else:
+        from wetlands.environments.venv import VenvMaker
 
-    return VenvMaker(work, recipe, root)
+        yield VenvMaker(work, recipe, root)
 
 
-def maker_again(work: Workspace, recipe: Recipe, made: Interpreter, root: Path) -> Maker:
-    """Return what makes an environment again from the locks beside it.
+@contextmanager
+def maker_again(work: Workspace, recipe: Recipe, made: Interpreter, root: Path) -> Iterator[Maker]:
+    """Give what makes an environment again from the locks beside it.
 
     Args:
         work: The environment's folder.
@@ -63,9 +76,11 @@ def maker_again(work: Workspace, recipe: Recipe, made: Interpreter, root: Path) 
         root: The root of all environments.
     """
     if work.layout.conda_lock.exists():
-        from wetlands.environments.conda.maker import CondaMaker
+        from wetlands.environments.conda.maker import conda_maker
 
-        return CondaMaker(work, recipe, root)
-    from wetlands.environments.venv import VenvMaker
+        with conda_maker(work, recipe, root) as maker:
+            yield maker
+    else:
+        from wetlands.environments.venv import VenvMaker
 
-    return VenvMaker(work, recipe, root, made)
+        yield VenvMaker(work, recipe, root, made)

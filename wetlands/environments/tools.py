@@ -16,7 +16,6 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO
 
 from wetlands.environments.cancellation import Cancellation
 from wetlands.environments.masking import mask, mask_command
@@ -57,31 +56,37 @@ def run(
         lines.append(line)
         on_line(line)
 
-    returncode = stream(
-        command, env=env, cwd=cwd, on_line=keep, purpose=purpose, pass_fds=pass_fds,
-        stdout=stdout, cancellation=cancellation,
-    )  # fmt: skip
-    if returncode:
-        raise _failed(command, returncode, lines, purpose)
+    with started(
+        command, env=env, cwd=cwd, purpose=purpose, pass_fds=pass_fds, stdout=stdout,
+        cancellation=cancellation,
+    ) as process:  # fmt: skip
+        output = process.stdout if stdout else process.stderr
+        assert output is not None
+        for raw in output:
+            keep(mask(raw.rstrip("\r\n")))
+    if process.returncode:
+        raise _failed(command, process.returncode, lines, purpose)
     return lines
 
 
-def stream(
+@contextlib.contextmanager
+def started(
     command: Sequence[str],
     *,
     env: Mapping[str, str],
     cwd: Path,
-    on_line: Callable[[str], None],
     purpose: str,
     pass_fds: Sequence[int] = (),
     stdout: bool = False,
-    stdin: IO[bytes] | None = None,
+    stdin: bool = False,
     cancellation: Cancellation | None = None,
-) -> int:
-    """Run a command to its end and return its exit status, whatever it is; otherwise as `run`.
+) -> Iterator[subprocess.Popen[str]]:
+    """Start a command, and wait at the end of the block for its own end; otherwise as `run`.
+
+    An error in the block, or a cancellation, ends the command with all that it started.
 
     Args:
-        stdin: A file to read its standard input from; nothing without.
+        stdin: Whether its standard input is a pipe, which is closed after the block.
     """
     canceling = cancellation or Cancellation()
     canceling.check()
@@ -89,10 +94,13 @@ def stream(
     output = process.stdout if stdout else process.stderr
     assert output is not None
     with output, _ended_with_all_it_started(process), canceling.calling(lambda: _kill(process)):
-        for raw in output:
-            on_line(mask(raw.rstrip("\r\n")))
+        try:
+            yield process
+        finally:
+            if process.stdin is not None:
+                with contextlib.suppress(OSError):  # it is gone, with words for it in the buffer
+                    process.stdin.close()
     canceling.check()
-    return process.returncode
 
 
 def _start(
@@ -102,7 +110,7 @@ def _start(
     pass_fds: Sequence[int],
     stdout: bool,
     purpose: str,
-    stdin: IO[bytes] | None,
+    stdin: bool,
 ) -> subprocess.Popen[str]:
     posix = sys.platform != "win32"
     try:
@@ -110,7 +118,7 @@ def _start(
             command,
             env=dict(env),
             cwd=cwd,
-            stdin=subprocess.DEVNULL if stdin is None else stdin,
+            stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
             stdout=subprocess.PIPE if stdout else subprocess.DEVNULL,
             stderr=subprocess.STDOUT if stdout else subprocess.PIPE,
             encoding="utf-8",

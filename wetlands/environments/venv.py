@@ -59,13 +59,16 @@ class VenvMaker:
         ensure_lock(self._work, self._recipe, key, self._base, self._known)
         self._work.layout.conda_lock.unlink(missing_ok=True)  # of one that is to be replaced
 
-    def make(self) -> Interpreter:
+    def make(self) -> None:
         """Make the venv and fill it."""
         stage = self._work.reporter.stage
         stage(Stage.CREATING, f"making a venv from {self._base.describe()}")
         make_venv(self._work, self._base, pip=bool(self._recipe.commands))
         stage(Stage.INSTALLING, "installing its packages")
         fill_prefix(self._work, self._recipe)
+
+    def interpreter(self) -> Interpreter:
+        """Return the Python of the venv."""
         return probing.venv_of(self._base, self._work.layout.python, self._work.layout.prefix)
 
     def digest(self) -> str:

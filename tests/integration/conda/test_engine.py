@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
+import hashlib
 import json
 import os
 import signal
 import subprocess
 import sys
 import threading
+from datetime import timedelta
 from pathlib import Path
 
 import psutil
@@ -363,7 +366,7 @@ def test_a_panic_is_an_error_with_its_text(
     # A BaseException that is no Exception, like the panics of py-rattler.
     code = helper_process._CODE.replace(
         "helper.main()",
-        "helper.json.load = lambda stream: (_ for _ in ()).throw(KeyboardInterrupt('panicked'));"
+        "helper.json.loads = lambda line: (_ for _ in ()).throw(KeyboardInterrupt('panicked'));"
         "helper.main()",
     )
     monkeypatch.setattr(helper_process, "_CODE", code)
@@ -498,3 +501,44 @@ def test_an_archive_of_this_machine_is_checked_even_if_the_cache_has_its_package
     with pytest.raises(EnvironmentBuildError, match="hash mismatch of file://"):
         engine.install([package], tmp_path / "two")
     assert not (tmp_path / "two").exists()
+
+
+def test_an_archive_of_this_machine_is_hashed_again_when_it_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from wetlands.environments.conda import helper, helper_check
+
+    monkeypatch.setattr(helper_check, "_SETTLED", timedelta(0))
+    archive, known = tmp_path / "it-1-0.conda", tmp_path / "known"
+
+    def check(content: bytes) -> None:
+        digest = hashlib.sha256(content).hexdigest()
+        package = CondaPackage("it", "1", "0", archive.as_uri(), sha256=digest)
+        asyncio.run(helper_check.check([package], known))
+
+    archive.write_bytes(b"one")
+    check(b"one")
+    written = archive.stat()
+    with monkeypatch.context() as patch:
+        patch.delattr(helper_check, "_hash")
+        check(b"one")
+    archive.write_bytes(b"two")
+    os.utime(archive, ns=(written.st_atime_ns, written.st_mtime_ns))
+    with pytest.raises(helper.HashError, match="hash mismatch"):
+        check(b"one")
+    check(b"two")
+
+
+def test_calls_within_a_block_share_a_helper(
+    engine: Engine, conda_channel: Channel, tmp_path: Path
+) -> None:
+    with engine:
+        package = only(engine, "actvars", conda_channel.url)
+        (first,) = psutil.Process().children()
+        engine.install([package], tmp_path / "prefix")
+        assert psutil.Process().children() == [first]
+        with pytest.raises(EnvironmentBuildError):
+            engine.solve(["nothing-like-it"], [conda_channel.url])
+        assert not psutil.Process().children(), "what failed may still be at work"
+        assert only(engine, "actvars", conda_channel.url) == package
+    assert not psutil.Process().children()

@@ -8,8 +8,7 @@
                                           exclusive: to remove something from it
 
 py-rattler keeps processes apart that want the same package. ``pkgs.lock`` keeps those who remove
-something from those who link: a helper inherits it, and holds it until it ends even when its host
-has died.
+something from those who link: a helper holds it while it does, even when its host has died.
 
 The note says which archive a package was extracted from, and py-rattler writes a new hash there
 *before* it fetches another archive of the same name. A fetch that fails then leaves the old content
@@ -37,17 +36,14 @@ class PackageCache:
 
     def __init__(self, root: Path) -> None:
         self.folder = root / "pkgs"
-        self._lock = root / "pkgs.lock"
+        self.lock = root / "pkgs.lock"
 
-    @contextlib.contextmanager
-    def linking(
-        self, packages: Sequence[CondaPackage], cancellation: Cancellation
-    ) -> Iterator[FileLock]:
-        """Keep what is in it while these packages are fetched and linked.
+    def prepare(self, packages: Sequence[CondaPackage], cancellation: Cancellation) -> None:
+        """Make it ready for packages that are to be fetched and linked.
 
         Args:
             packages: What else is there under their names is removed.
-            cancellation: Cancellations for a lock; shared if its second argument is true.
+            cancellation: What ends waiting for those who link others.
 
         Raises:
             ProvisioningError: The cache can't be made.
@@ -55,16 +51,13 @@ class PackageCache:
         make_folder(self.folder)
         self.sweep()
         self.discard_others(packages, cancellation)
-        with FileLock(self._lock) as lock:
-            cancellation.acquire(lock, shared=True)
-            yield lock
 
     def discard_others(self, packages: Sequence[CondaPackage], cancellation: Cancellation) -> None:
         """Remove what is there under the names of packages with another hash than theirs."""
         others = [package.stem for package in packages if _has_other(self.folder, package)]
         if not others:
             return
-        with FileLock(self._lock) as lock:
+        with FileLock(self.lock) as lock:
             cancellation.acquire(lock)
             for stem in others:
                 self.remove(stem)
@@ -72,7 +65,7 @@ class PackageCache:
     @contextlib.contextmanager
     def alone(self, *, block: bool = False) -> Iterator[bool]:
         """Be the only one who uses it; gives False if that is not possible now."""
-        with FileLock(self._lock) as lock:
+        with FileLock(self.lock) as lock:
             yield lock.acquire(block=block)
 
     def sweep(self) -> None:

@@ -5,17 +5,19 @@ Nothing here imports py-rattler, which the extra ``conda`` installs: it runs in 
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 from wetlands.environments.conda.cache import PackageCache
 from wetlands.environments.conda.channels import Sources, find_sources
 from wetlands.environments.conda.condarc import read_condarc
-from wetlands.environments.conda.helper_process import run_helper
+from wetlands.environments.conda.helper_process import Helper
 from wetlands.environments.conda.package import CondaPackage
 from wetlands.environments.disk import make_folder
 from wetlands.environments.locks.platforms import find_platform, here
@@ -55,7 +57,8 @@ class Engine:
         pass_fds: Descriptors that helpers keep open, such as locks.
         log: Told what helpers print that is not meant for a program.
 
-    Safe to use from any thread, and by any number of processes at once.
+    Each call starts a helper of its own; those within a ``with`` block share one. Safe to use from
+    any thread, within a block from one at a time, and by any number of processes at once.
     """
 
     def __init__(
@@ -71,6 +74,21 @@ class Engine:
         self._reporter = reporter
         self._pass_fds = tuple(pass_fds)
         self._log = log or reporter.line
+        self._helper: Helper | None = None
+
+    def __enter__(self) -> Engine:
+        self._helper = self._new_helper()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        helper, self._helper = self._helper, None
+        if helper is not None:
+            helper.close()
 
     def solve(
         self,
@@ -143,29 +161,24 @@ class Engine:
             "packages": [package.to_json() for package in packages],
             "prefix": str(prefix),
             "cache": str(self.cache.folder),
+            "lock": str(self.cache.lock),
+            "archives": str(self._root / "archives"),
         }
-        with self.cache.linking(packages, self._reporter.cancellation) as lock:
-            purpose = "its Conda packages can't be installed"
-            self._ask(request, sources, purpose, [lock.fileno()])
+        self.cache.prepare(packages, self._reporter.cancellation)
+        self._ask(request, sources, "its Conda packages can't be installed")
 
-    def _ask(
-        self,
-        request: Mapping[str, Any],
-        sources: Sources,
-        purpose: str,
-        pass_fds: Sequence[int] = (),
-    ) -> dict[str, Any]:
+    def _ask(self, request: Mapping[str, Any], sources: Sources, purpose: str) -> dict[str, Any]:
         common = {"repodata": str(self._root / "repodata"), "retries": RETRIES}
         shown = {**dataclasses.asdict(sources), "credentials": {}, "variables": {}}
-        return run_helper(
-            {**request, **common, "sources": shown},
-            sources=sources,
-            folder=self._root,
-            reporter=self._reporter,
-            purpose=f"environment {self._reporter.name!r}: {purpose}",
-            pass_fds=[*self._pass_fds, *pass_fds],
-            log=self._log,
-        )
+        whole = {**request, **common, "sources": shown}
+        purpose = f"environment {self._reporter.name!r}: {purpose}"
+        if self._helper is not None:
+            return self._helper.ask(whole, sources, purpose)
+        with contextlib.closing(self._new_helper()) as helper:
+            return helper.ask(whole, sources, purpose)
+
+    def _new_helper(self) -> Helper:
+        return Helper(self._root, self._reporter, self._pass_fds, self._log)
 
 
 def check_prefix(prefix: Path) -> None:

@@ -1,4 +1,4 @@
-"""The helper process: takes one request, does it with py-rattler, and ends.
+"""The helper process: does what it is asked to with py-rattler, and ends when nobody asks any more.
 
 It ends by `os._exit`, because the threads of py-rattler can crash an interpreter that is being
 taken down. What it has to say is flushed before that.
@@ -19,10 +19,11 @@ from wetlands.environments.conda import messages
 
 
 def main() -> None:
-    """Do what standard input asks for; never returns."""
+    """Do what standard input asks for, a line each, up to its end; never returns."""
     status = 1
     try:
-        status = _serve(json.load(sys.stdin))
+        asyncio.run(_serve())
+        status = 0
     except BaseException:  # whatever it is, it must get out before the end
         traceback.print_exc()
     finally:
@@ -31,16 +32,17 @@ def main() -> None:
         os._exit(status)
 
 
-def _serve(request: Mapping[str, Any]) -> int:
-    # One of them alone: to load what isn't needed takes as long as the rest of a small request.
-    module = importlib.import_module(f"{__package__}.helper_{request['operation']}")
-    try:
-        answer = asyncio.run(module.run(request))
-    except Exception as error:
-        say("failure", {"kind": _kind(error), "message": str(error).strip()})
-        return 0
-    say("answer", answer)
-    return 0
+async def _serve() -> None:
+    for line in sys.stdin:
+        request = json.loads(line)
+        # Not all of them at once: to load one takes as long as the rest of a small request.
+        module = importlib.import_module(f"{__package__}.helper_{request['operation']}")
+        try:
+            answer = await module.run(request)
+        except Exception as error:
+            say("failure", {"kind": _kind(error), "message": str(error).strip()})
+            os._exit(0)  # py-rattler may still be at it
+        say("answer", answer)
 
 
 def say(kind: str, value: Mapping[str, Any]) -> None:

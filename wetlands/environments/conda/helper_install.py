@@ -8,7 +8,8 @@ compared file by file with what its archive listed.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from rattler import install as rattler_install
@@ -20,12 +21,20 @@ from wetlands.environments.conda.helper_client import client_of, configured
 from wetlands.environments.conda.helper_records import to_record
 from wetlands.environments.conda.helper_report import LineReporter
 from wetlands.environments.conda.package import CondaPackage
+from wetlands.environments.flock import FileLock
 
 
 async def run(request: Mapping[str, Any]) -> dict[str, Any]:
     """Make a prefix consist of exactly these packages."""
     packages = [CondaPackage.from_json(package) for package in request["packages"]]
-    await check(packages)
+    with FileLock(Path(request["lock"])) as lock:
+        lock.acquire(shared=True)
+        await check(packages, Path(request["archives"]))
+        await _install(request, packages)
+    return {}
+
+
+async def _install(request: Mapping[str, Any], packages: Sequence[CondaPackage]) -> None:
     layer = PackageCacheLayer(request["cache"]).with_validation_mode(ValidationMode.full())
     config = configured(request)
     reporter = LineReporter(len(packages))
@@ -42,7 +51,6 @@ async def run(request: Mapping[str, Any]) -> dict[str, Any]:
         )
     )
     await _watched(installing, reporter, request["patience"])
-    return {}
 
 
 async def _watched(

@@ -6,16 +6,18 @@ import importlib.util
 import json
 import os
 import signal
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from wetlands.environments import tools
 from wetlands.environments.conda import messages
 from wetlands.environments.conda.channels import Sources, credentials_file
+from wetlands.environments.masking import mask
 from wetlands.environments.progress import Reporter
 from wetlands.errors import ConfigurationError, EnvironmentBuildError
 
@@ -55,37 +57,105 @@ def require_rattler() -> Path:
     return Path(found.origin).parents[1]
 
 
-def run_helper(
-    request: Mapping[str, Any],
-    *,
-    sources: Sources,
-    folder: Path,
-    reporter: Reporter,
-    purpose: str,
-    pass_fds: Sequence[int],
-    log: Callable[[str], object],
-) -> dict[str, Any]:
-    """Have a helper do something, and return its answer.
+class Helper:
+    """A helper process, started when there is something to ask; for one request after another.
 
-    Raises:
-        ConfigurationError: py-rattler is not installed.
-        EnvironmentBuildError: It can't be done, or the helper died.
-        CreationCanceledError: It was canceled, and the helper is gone.
+    Args:
+        folder: The root of all environments.
+        reporter: Told how far it is; its cancellation ends the helper.
+        pass_fds: Descriptors that it keeps open, such as locks.
+        log: Told what it prints that is not meant for a program.
+
+    Not to be used by two threads at once.
     """
-    command = [_python(), "-I", "-c", _CODE, str(Path(__file__).parents[3]), str(require_rattler())]
-    heard = _Heard(reporter, log)
-    with _input(request) as stdin, _secrets(sources) as (variables, descriptors):
-        environ = {**_variables(sources, folder), **variables}
-        returncode = tools.stream(
-            command, env=environ, cwd=folder, on_line=heard.line, purpose=purpose,
-            pass_fds=[*pass_fds, *descriptors], stdout=True, stdin=stdin,
-            cancellation=reporter.cancellation,
-        )  # fmt: skip
-    if heard.failure:
-        raise _failed(purpose, messages.Failure(**heard.failure), heard.printed)
-    if heard.answer is None:
-        raise _died(purpose, returncode, heard.printed)
-    return heard.answer
+
+    def __init__(
+        self,
+        folder: Path,
+        reporter: Reporter,
+        pass_fds: Sequence[int],
+        log: Callable[[str], object],
+    ) -> None:
+        self._folder = folder
+        self._reporter = reporter
+        self._pass_fds = pass_fds
+        self._log = log
+        self._running = ExitStack()
+        self._process: subprocess.Popen[str] | None = None
+        self._given: object = None
+
+    def ask(self, request: Mapping[str, Any], sources: Sources, purpose: str) -> dict[str, Any]:
+        """Have something done, and return the answer.
+
+        Args:
+            request: What is to be done.
+            sources: Whose variables and credentials it has; with others it is another process.
+            purpose: What it is for, as the beginning of a sentence about its failure.
+
+        Raises:
+            ConfigurationError: py-rattler is not installed.
+            EnvironmentBuildError: It can't be done, or the helper died.
+            CreationCanceledError: It was canceled, and the helper is gone.
+        """
+        given = (sources.variables, credentials_file(sources, os.environ))
+        if self._process is None or given != self._given:
+            self.close()
+            self._given = given
+            self._process = self._running.enter_context(self._started(sources, purpose))
+        heard = _Heard(self._reporter, self._log)
+        process = self._process
+        with self._closed_by_errors():
+            self._converse(process, request, heard)
+            if heard.answer is None:
+                self.close()
+        if heard.failure:
+            raise _failed(purpose, messages.Failure(**heard.failure), heard.printed)
+        if heard.answer is None:
+            raise _died(purpose, process.returncode, heard.printed)
+        return heard.answer
+
+    def close(self) -> None:
+        """Have it end, and wait for that.
+
+        Raises:
+            CreationCanceledError: It was canceled.
+        """
+        self._process = None
+        self._running.close()
+
+    @staticmethod
+    def _converse(
+        process: subprocess.Popen[str], request: Mapping[str, Any], heard: _Heard
+    ) -> None:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        with suppress(OSError):  # if it is gone, it says less than an answer
+            process.stdin.write(json.dumps(request) + "\n")
+            process.stdin.flush()
+        for line in process.stdout:
+            heard.line(mask(line.rstrip("\r\n")))
+            if heard.answer is not None:
+                return
+
+    @contextmanager
+    def _closed_by_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except BaseException:
+            self._process = None
+            if not self._running.__exit__(*sys.exc_info()):
+                raise
+
+    @contextmanager
+    def _started(self, sources: Sources, purpose: str) -> Iterator[subprocess.Popen[str]]:
+        places = [str(Path(__file__).parents[3]), str(require_rattler())]
+        with _secrets(sources) as (variables, descriptors), tools.started(
+            [_python(), "-I", "-c", _CODE, *places],
+            env={**_variables(sources, self._folder), **variables},
+            cwd=self._folder, purpose=purpose, pass_fds=[*self._pass_fds, *descriptors],
+            stdout=True, stdin=True, cancellation=self._reporter.cancellation,
+        ) as process:  # fmt: skip
+            yield process
 
 
 class _Heard:
@@ -127,15 +197,6 @@ def _python() -> str:
         # The executable is the application; any other Python can run py-rattler as well.
         return str(choose(">=3.10").executable)
     return sys.executable
-
-
-@contextmanager
-def _input(request: Mapping[str, Any]) -> Iterator[Any]:
-    # A file and no pipe: nobody has to write into it while the helper runs.
-    with tempfile.TemporaryFile() as stdin:
-        stdin.write(json.dumps(request).encode())
-        stdin.seek(0)
-        yield stdin
 
 
 def _variables(sources: Sources, folder: Path) -> dict[str, str]:

@@ -41,19 +41,32 @@ def specs_of(recipe: Recipe) -> list[str]:
     return [python_spec(recipe.python or own), *recipe.conda]
 
 
-class CondaMaker:
-    """Makes a Conda environment; see `Maker`.
+@contextmanager
+def conda_maker(work: Workspace, recipe: Recipe, root: Path) -> Iterator[CondaMaker]:
+    """Give what makes a Conda environment, with one helper for all that it needs of py-rattler.
 
     Args:
         work: The environment's folder.
         recipe: What it is made of.
         root: The root of all environments.
     """
+    with Engine(root, work.reporter, pass_fds=work.descriptors(), log=work.told) as engine:
+        yield CondaMaker(work, recipe, engine)
 
-    def __init__(self, work: Workspace, recipe: Recipe, root: Path) -> None:
+
+class CondaMaker:
+    """Makes a Conda environment; see `Maker`.
+
+    Args:
+        work: The environment's folder.
+        recipe: What it is made of.
+        engine: What solves for, and installs, its packages.
+    """
+
+    def __init__(self, work: Workspace, recipe: Recipe, engine: Engine) -> None:
         self._work = work
         self._recipe = recipe
-        self._engine = Engine(root, work.reporter, pass_fds=work.descriptors(), log=work.told)
+        self._engine = engine
         self._content: dict[str, Any] = read_json(work.layout.conda_lock) or {}
 
     def prepare(self) -> None:
@@ -85,18 +98,23 @@ class CondaMaker:
         """The Conda packages of the lock."""
         return [CondaPackage.from_json(package) for package in self._content.get("packages", ())]
 
-    def make(self) -> Interpreter:
+    def make(self) -> None:
         """Make the prefix what the locks say."""
         layout = self._work.layout
         remove_tree(layout.prefix)
         self._work.reporter.stage(Stage.INSTALLING, "installing its Conda packages")
+        if weak := [package.name for package in self.packages if not package.sha256]:
+            self._work.told(f"checked by md5 alone, for want of a sha256: {', '.join(weak)}")
         self._engine.install(self.packages, layout.prefix, self._recipe.channels)
         if not self._recipe.empty:
             self._work.reporter.stage(Stage.INSTALLING, "installing its packages for Python")
             fill_prefix(self._work, self._recipe)
         if self._recipe.commands and not any(p.name == "pip" for p in self.packages):
             seed(self._work)
-        return probing.probe(layout.python)
+
+    def interpreter(self) -> Interpreter:
+        """Return the Python of the prefix."""
+        return probing.probe(self._work.layout.python)
 
     def digest(self) -> str:
         """Return a hash of both locks."""

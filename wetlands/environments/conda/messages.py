@@ -1,8 +1,9 @@
 """What host and helper say to one another: JSON, a line each.
 
-The host writes one request to the helper's standard input. The helper answers on standard output
+The host writes a request to the helper's standard input. The helper answers on standard output
 with any number of lines that tell of its progress, then one with its answer or with what went
-wrong. Lines that are no JSON object are what py-rattler itself printed, a panic for instance.
+wrong. After an answer it takes the next request; after a failure, and when its input ends, it ends.
+Lines that are no JSON object are what py-rattler itself printed, a panic for instance.
 """
 
 from __future__ import annotations

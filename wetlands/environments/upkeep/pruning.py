@@ -91,9 +91,9 @@ def _remove_packages(root: Path, trial: bool) -> Iterator[str]:
 
 
 def _forget_answers(root: Path, trial: bool) -> Iterator[str]:
-    """Forget what is known of Pythons and of environments that are gone."""
-    kept = [*(root / "interpreters").glob("*.json"), *(root / "activations").glob("*.json")]
-    for answer in sorted(kept):
+    """Forget what is known of Pythons, environments and archives that are gone."""
+    folders = ("interpreters", "activations", "archives")
+    for answer in sorted(file for name in folders for file in (root / name).glob("*.json")):
         known = read_json(answer) or {}
         if not Path(str(known.get("executable", ""))).exists():
             if not trial:

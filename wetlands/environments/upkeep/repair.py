@@ -56,14 +56,14 @@ def _rebuild(work: Workspace, record: Record, found: Verification, root: Path) -
     broken = ", ".join(found.broken) or "the venv itself"
     work.reporter.line(f"{found.summary()}; broken: {broken}")
     recipe = _kept(work.layout, record)
-    maker = maker_again(work, recipe, record.interpreter, root)
-    if maker.digest() != record.lock:
-        raise ProvisioningError(
-            f"environment {record.name!r} can't be repaired, because its lock was changed: create "
-            "it again with replace_existing=True"
-        )
-    maker.prepare()
-    made = make(work, recipe, maker)
+    with maker_again(work, recipe, record.interpreter, root) as maker:
+        if maker.digest() != record.lock:
+            raise ProvisioningError(
+                f"environment {record.name!r} can't be repaired, because its lock was changed: "
+                "create it again with replace_existing=True"
+            )
+        maker.prepare()
+        made = make(work, recipe, maker)
     # What was edited may be edited in uv's cache as well, and so well that a glance doesn't tell.
     if work.layout.lock.is_file() and (left := verify(work.layout.prefix).broken):
         mend(work, left)
