@@ -26,7 +26,7 @@ from wetlands.map_task import MapTask
 from wetlands.task import Task
 
 #: Items, and bytes of them, that are submitted ahead of the results taken.
-WINDOW_ITEMS = 1000
+WINDOW_ITEMS = 2000
 WINDOW_BYTES = 256 * 1024 * 1024
 #: How long `map()` waits, at most, to learn how long the function takes, in seconds.
 LEARNING = 0.02
@@ -125,7 +125,7 @@ class Window:
     def _fill(self, window: int) -> None:
         try:
             while not self._exhausted and self._has_room(window):
-                self._take(window)
+                self._take()
                 self._send(flush=False)
         finally:
             if self._taken or self._open:
@@ -153,16 +153,18 @@ class Window:
         """Return how many items may share a task: two chunks for each worker fit the window."""
         return max(1, WINDOW_ITEMS // (2 * self._workers))
 
-    def _take(self, window: int) -> None:
+    def _take(self) -> None:
         """Take items, for one chunk at most. An item that is not light is the last."""
-        if not (self._prompt or self._alarmed):
-            self._alarmed = True
-            self._pool.deliver_later(HURRY, self._hurry)
         taken, numbers = self._taken, NUMBERS
         self._full = self._fitting()
         self._want = self._full - len(self._open)
+        # In this order: an alarm that goes off now either finds us taking, and has us take one
+        # item more at most, or is found to be over, and set again.
         self._taking = True
         try:
+            if not (self._prompt or self._alarmed):
+                self._alarmed = True
+                self._pool.deliver_later(HURRY, self._hurry)
             for item in self._items:
                 taken.append(item)
                 if len(taken) >= self._want:

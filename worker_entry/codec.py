@@ -19,7 +19,7 @@ import math
 import sys
 from pickle import dumps as _pickle
 from types import FunctionType
-from typing import TYPE_CHECKING, Any, Sequence
+from typing import TYPE_CHECKING, Any, Iterable, Iterator, Sequence
 
 from worker_entry.carrier import InlineCarrier
 from worker_entry.pickling import NotDataError, Pickling, find, loads
@@ -110,6 +110,16 @@ class Codec:
             return self._loads(frames[0], self.carrier.unpack(frames[1:]))
         except (Exception, SystemExit) as error:
             raise CodecError(self._missing(frames[0], name, error) or _say(error)) from error
+
+    def loads_each(self, pickles: Iterable[Any], name: str = "value") -> Iterator[Any]:
+        """Give the values of pickles that have nothing beside them; otherwise as `loads`."""
+        loads = self._loads
+        pickle = b""
+        try:
+            for pickle in pickles:
+                yield loads(pickle, ())
+        except (Exception, SystemExit) as error:
+            raise CodecError(self._missing(pickle, name, error) or _say(error)) from error
 
     def dumps_plain(self, args: tuple[Any, ...]) -> list[Any]:
         """Return the arguments of a call, all positional, as frames; none if it takes more.

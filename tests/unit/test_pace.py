@@ -24,9 +24,10 @@ def test_before_anybody_told_items_go_alone() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "size"), [(1e-6, CHUNK_ITEMS), (1e-4, 10), (3e-4, 3), (1e-3, 1), (2.0, 1)]
+    ("seconds", "size"),
+    [(1e-6, CHUNK_ITEMS), (CHUNK_SECONDS / 10.5, 10), (CHUNK_SECONDS, 1), (2.0, 1)],
 )
-def test_a_chunk_takes_a_millisecond(seconds: float, size: int) -> None:
+def test_a_chunk_takes_as_long_as_it_is_meant_to(seconds: float, size: int) -> None:
     assert paced((1, seconds)).fitting(1000) == size
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from tests.support.waiting import wait_until
 from tests.worker.peer import MODULES, Peer
-from worker_entry import protocol
+from worker_entry import journal, protocol
 from worker_entry.codec import Codec
 
 # -- what runs -------------------------------------------------------------------------------------
@@ -393,3 +394,43 @@ def test_an_interrupt_of_another_task_does_not_touch_this_one(worker: Peer, tmp_
     worker.cancel(task)
     assert worker.finish().value == (True, True)
     assert worker.call("asked_to_stop") == (False, False)
+
+
+# -- chunks ----------------------------------------------------------------------------------------
+
+
+def chunk_of(worker: Peer, items: Sequence[object]) -> bytes:
+    pickles = [worker.codec.dumps_call((item,), {})[0] for item in items]
+    return journal.join_items(len(items), pickles)
+
+
+def results_of(worker: Peer, row: bytes) -> list[object]:
+    return [worker.codec.loads((pickle,)) for pickle in journal.split(row)]
+
+
+def test_a_chunk_calls_the_function_with_each_item(worker: Peer) -> None:
+    frame = chunk_of(worker, [1, [2], "3"])
+    ended = worker.run("echo", call={"each": True}, arguments=frame)
+    report = journal.decode(ended.value)
+    assert (report.begun, report.own) == (3, False)
+    assert 0 < report.seconds < 10
+    expected = [((1,), {}), (([2],), {}), (("3",), {})]
+    assert results_of(worker, report.results) == expected
+
+
+def test_a_failing_item_ends_its_chunk_after_the_results_before_it(worker: Peer) -> None:
+    frame = chunk_of(worker, [(1, 2), 5, (3, 4)])
+    ended = worker.run("total", call={"each": True}, arguments=frame)
+    assert ended.failure["type"] == "TypeError"
+    report = journal.decode(worker.codec.loads(ended.said[-1].payload))
+    assert results_of(worker, report.results) == [3]
+
+
+def test_a_chunk_gives_back_what_waits_behind_a_slow_item(worker: Peer) -> None:
+    frame = chunk_of(worker, [0.0, 0.3, 0.0, 0.0])
+    ended = worker.run("nap", call={"each": True}, arguments=frame)
+    (output,) = ended.said
+    report = journal.decode(worker.codec.loads(output.payload))
+    assert (report.begun, results_of(worker, report.results)) == (2, [0.0])
+    assert results_of(worker, journal.decode(ended.value).results) == [0.0, 0.3]
+    assert journal.take(f"{worker.folder}/started.journal")[0] == worker.next_number() - 1

@@ -84,10 +84,8 @@ class Endings:
         Raises:
             ResultError: One of them can't be rebuilt.
         """
-        loads = self._codec.loads
         try:
-            for pickle in pickles:
-                yield loads((pickle,), "result")
+            yield from self._codec.loads_each(pickles, "result")
         except CodecError as error:
             raise self._unreadable(error, task.id, task.worker) from error
 

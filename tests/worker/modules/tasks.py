@@ -533,3 +533,15 @@ def which_cloudpickle():
 
 def working_memory():
     return late.setdefault("memory", []) or late["memory"].append(1)
+
+
+# -- for chunks ------------------------------------------------------------------------------------
+
+
+def total(numbers):
+    return sum(numbers)
+
+
+def nap(seconds):
+    time.sleep(seconds)
+    return seconds
