@@ -34,6 +34,7 @@ class Streams:
                 sys.__stdout__.flush()  # type: ignore[union-attr]
                 sys.__stderr__.flush()  # type: ignore[union-attr]
         except Exception:  # it is closed, or gone, or of a user who raises
+            _flush_each()
             return False
         return True
 
@@ -43,17 +44,19 @@ class Streams:
         A task that closed descriptor 1 may since have opened something that got this number, and
         loses it: that the next task can print is worth more.
         """
+        missing = False
         for number, copy, identity in self._copies:
             if _identity(number) != identity:
                 os.dup2(copy, number)
+                missing = True
         self._try_one_more()
         for number, name in enumerate(_MODES):
             stream = getattr(sys, name, None)
             if stream is None or getattr(stream, "closed", False):
                 self._reopen(number, name)
-        if not self.flush():
-            for stream in (sys.stdout, sys.__stdout__, sys.stderr, sys.__stderr__):
-                _flush(stream)
+                missing = True
+        if missing:
+            _flush_each()
 
     def _try_one_more(self) -> None:
         try:
@@ -68,9 +71,10 @@ class Streams:
         setattr(sys, f"__{name}__", stream)
 
 
-def _flush(stream: Any) -> None:
-    with contextlib.suppress(Exception):
-        stream.flush()
+def _flush_each() -> None:
+    for stream in (sys.stdout, sys.__stdout__, sys.stderr, sys.__stderr__):
+        with contextlib.suppress(Exception):
+            stream.flush()  # type: ignore[union-attr]
 
 
 def _identity(number: int) -> Any:

@@ -303,24 +303,25 @@ class Loop:
             return
         self._runner = threading.get_ident()
         try:
-            self._run_all(news)
+            if self._due != math.inf:
+                self.clock.note(self._due)
+            if self._inbox:
+                self._run_inbox()
+            self._unfinished = self._receive(news)
+            self._due = self._next_deadline()
+            if self._due != math.inf and self._due <= time.monotonic():
+                self._run_due()
+            if self._endings:
+                self._run_endings()
+            if self._endings or not self.transport.asked:
+                self._unfinished = self.transport.readable() or bool(self._endings)
         finally:
             self._runner = None
 
-    def _run_all(self, news: bool) -> None:
-        self.clock.note(self._due)
-        if self._inbox:
-            self._run_inbox()
-        self._unfinished = self._receive(news)
+    def _run_due(self) -> None:
+        self._run_timers()
+        self._advance()
         self._due = self._next_deadline()
-        if self._due <= time.monotonic():
-            self._run_timers()
-            self._advance()
-            self._due = self._next_deadline()
-        if self._endings:
-            self._run_endings()
-        if self._endings or not self.transport.asked:
-            self._unfinished = self.transport.readable() or bool(self._endings)
 
     def _next_deadline(self) -> float:
         due = self._timers[0][0] if self._timers else math.inf
@@ -343,17 +344,17 @@ class Loop:
         """Handle messages, of which there is one most likely if there is ``news``; say whether
         there may be more.
         """
+        transport = self.transport
         for _ in range(BATCH):
-            message = self.transport.receive() if news or self.transport.readable() else None
+            message = transport.receive() if news or transport.readable() else None
             if message is None:
                 return False
             news = False
-            identity, frames = message
-            client = self._identities.get(identity)
+            client = self._identities.get(message[0])
             if client is None:
                 continue  # of a worker that is gone
             try:
-                client.receive(identity, frames)
+                client.receive(*message)
             except Exception as error:
                 self._break(client, error)
         return True
