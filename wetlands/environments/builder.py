@@ -47,6 +47,7 @@ def build(work: Workspace, recipe: Recipe, identity: Mapping[str, Any], root: Pa
             lock=maker.digest(),
             interpreter=made,
             base=fingerprint_of(made.base_executable or made.executable),
+            variables=dict(recipe.variables),
         )
     write_record(layout, record)
     return record
@@ -66,7 +67,7 @@ def make(work: Workspace, recipe: Recipe, maker: Maker) -> Interpreter:
         maker.make()
         made = _settled(work, maker)
         if recipe.commands:
-            work.shell(recipe.commands, made)
+            work.shell(recipe.commands, made, dict(recipe.variables))
             made = probing.probe(work.layout.python)  # pyzmq may have come with them
     except BaseException:
         remove_tree(work.layout.prefix)

@@ -109,7 +109,24 @@ def _read_environment(file: Path) -> Recipe:
         conda_alone=alone,
         channels=tuple(entries.strings(content.get("channels"), f"{file.name}: channels")),
         config=inline_requirements(file, entries.strings(pip, f"{file.name}: pip")),
+        variables=_variables(content.get("variables"), f"{file.name}: variables"),
     )
+
+
+def _variables(value: object, label: str) -> tuple[tuple[str, str], ...]:
+    if value is None:
+        return ()
+    if not isinstance(value, Mapping):
+        raise ConfigurationError(f"{label} must map names to values, and is {value!r}")
+    for name, content in value.items():
+        if not isinstance(name, str) or not name or "=" in name:
+            raise ConfigurationError(f"{label} has {name!r}, which is no name of a variable")
+        if isinstance(content, bool) or not isinstance(content, (str, int, float)):
+            raise ConfigurationError(  # without the value: it may be a secret
+                f"{label} has a value of type {type(content).__name__} for {name!r}: write it as "
+                "text, in quotes"
+            )
+    return tuple(sorted((name, str(content)) for name, content in value.items()))
 
 
 def _load_yaml(file: Path) -> Mapping[str, Any]:

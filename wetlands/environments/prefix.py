@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -19,6 +20,7 @@ class Prefix(NamedTuple):
         managed: Whether it was created here; an adopted one is never changed or removed for its
             recipe's sake.
         key: Its recipe's key; empty for an adopted one.
+        variables: Environment variables of its recipe.
     """
 
     name: str
@@ -26,3 +28,4 @@ class Prefix(NamedTuple):
     interpreter: Interpreter
     managed: bool
     key: str = ""
+    variables: Mapping[str, str] = {}

@@ -74,6 +74,7 @@ class Recipe(NamedTuple):
             install without what they depend on.
         channels: Conda channels, in order of priority.
         commands: Shell lines to run in the environment after installation.
+        variables: Environment variables, with their values, for whatever runs in it.
         config: A file that is handed to the installer as it is.
         lock: What exactly is installed, where that is known already; the requirements above were
             checked against it then, and only ``local`` is installed beside it.
@@ -87,6 +88,7 @@ class Recipe(NamedTuple):
     conda_alone: tuple[str, ...] = ()
     channels: tuple[str, ...] = ()
     commands: tuple[str, ...] = ()
+    variables: tuple[tuple[str, str], ...] = ()
     config: ConfigFile | None = None
     lock: Lock | None = None
 
@@ -174,6 +176,7 @@ def identity(recipe: Recipe) -> dict[str, Any]:
         "platform": f"{sys.platform}-{entries.machine()}",
         "local": [package.identity() for package in recipe.local],
         "commands": recipe.commands,
+        **({"variables": dict(recipe.variables)} if recipe.variables else {}),
         **(_locked(recipe.lock) if recipe.lock else _open(recipe)),
     }
     masked: dict[str, Any] = json.loads(mask(json.dumps(description)))

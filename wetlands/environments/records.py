@@ -33,6 +33,7 @@ class Record(NamedTuple):
         interpreter: Its Python.
         base: When and how large the Python was that it was made from.
         additions: What was installed later, call by call.
+        variables: Its recipe's environment variables, which may hold secrets.
     """
 
     name: str
@@ -42,10 +43,14 @@ class Record(NamedTuple):
     interpreter: Interpreter
     base: list[int]
     additions: Sequence[Any] = ()
+    variables: Mapping[str, str] = {}
 
     def prefix(self, layout: Layout) -> Prefix:
         """Return the environment that it describes."""
-        return Prefix(self.name, layout.prefix, self.interpreter, managed=True, key=self.key)
+        return Prefix(
+            self.name, layout.prefix, self.interpreter, managed=True, key=self.key,
+            variables=self.variables,
+        )  # fmt: skip
 
 
 def write_record(layout: Layout, record: Record) -> None:
@@ -81,9 +86,9 @@ def read_record(layout: Layout) -> Record | None:
             "that version, another root, or create it again with replace_existing=True"
         )
     try:
-        names = [name for name in Record._fields if name != "interpreter"]
-        parts = {name: content[name] for name in names}
-        return Record(**parts, interpreter=_from_json(content["interpreter"]))
+        written = {**Record._field_defaults, **content}  # older ones have fewer
+        parts = {name: written[name] for name in Record._fields}
+        return Record(**{**parts, "interpreter": _from_json(parts["interpreter"])})
     except (KeyError, TypeError, ValueError):
         return None  # damaged: as good as not there
 

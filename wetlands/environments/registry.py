@@ -199,7 +199,8 @@ class Registry:
         from wetlands.environments.conda.activation import switched
 
         python = prefix.interpreter.executable
-        return switched(prefix.path, environ, python, self.root / "activations")
+        folder = self.root / "activations"
+        return switched(prefix.path, environ, python, folder, prefix.variables)
 
     def install(
         self,

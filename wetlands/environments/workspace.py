@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
@@ -41,13 +41,21 @@ class Workspace:
             cancellation=self.reporter.cancellation,
         )
 
-    def shell(self, lines: Sequence[str], interpreter: Interpreter) -> list[str]:
-        """Run the user's lines in one shell, with the environment's programs first on PATH."""
+    def shell(
+        self, lines: Sequence[str], interpreter: Interpreter, variables: Mapping[str, str]
+    ) -> list[str]:
+        """Run the user's lines in one shell, with the environment's programs first on PATH.
+
+        Args:
+            lines: The lines.
+            interpreter: The environment's Python.
+            variables: The environment's own variables.
+        """
         shown = "; ".join(map(mask, lines))
         self._log(f"$ {shown}")
         return tools.run(
             [*shell(), " && ".join(lines) if os.name == "nt" else "\n".join(["set -e", *lines])],
-            env=activated(interpreter),
+            env=activated(interpreter, variables),
             cwd=self.layout.folder,
             on_line=self.told,
             purpose=f"environment {self.reporter.name!r}: its install commands failed ({shown})",
@@ -78,12 +86,12 @@ class Workspace:
                 log.write(f"{stamp} {mask(line)}\n")
 
 
-def activated(interpreter: Interpreter) -> dict[str, str]:
+def activated(interpreter: Interpreter, variables: Mapping[str, str]) -> dict[str, str]:
     """Return the host's environment variables, as they are after activating a prefix."""
     dropped = ("PYTHON", "VIRTUAL_ENV", "CONDA_", "__PYVENV_")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(dropped)}
     path = os.pathsep.join([str(interpreter.executable.parent), kept.get("PATH", os.defpath)])
     if interpreter.virtual:
-        return {**kept, "PATH": path, "VIRTUAL_ENV": str(interpreter.prefix)}
+        return {**kept, "PATH": path, "VIRTUAL_ENV": str(interpreter.prefix), **variables}
     environ = {**kept, "PATH": path}
-    return conda.activated(interpreter.prefix, environ, interpreter.executable, None)
+    return conda.activated(interpreter.prefix, environ, interpreter.executable, None, variables)

@@ -34,7 +34,8 @@ def test_files_of_conda_and_pixi_become_environments(
     workspace = f'channels = ["{conda_channel.url}"]\nplatforms = ["{here().subdir}"]\n'
     texts = {
         "environment.yml": f"name: ignored\nchannels: [{conda_channel.url}, nodefaults]\n"
-        "dependencies:\n- python>=3\n- needs-old\n- pip:\n  - ./own\n",
+        "dependencies:\n- python>=3\n- needs-old\n- pip:\n  - ./own\n"
+        "variables:\n  OWN_HOME: here\n",
         "pixi.toml": f"[workspace]\n{workspace}[dependencies]\npython = '*'\nneeds-old = '*'\n"
         "[pypi-dependencies]\nown = { path = 'own' }\n",
         "pyproject.toml": "[project]\nname = 'outer'\nversion = '1'\n"
@@ -47,5 +48,7 @@ def test_files_of_conda_and_pixi_become_environments(
     env.launch()
     assert env.execute("importlib.metadata", "version", ("own",)) == "1"
     assert env.execute("toolbox", "old_api") == "1.0"
+    expected = "here" if name == "environment.yml" else None
+    assert env.execute("os", "getenv", ("OWN_HOME",)) == expected
     assert manager.create_from_config(name.partition(".")[0], tmp_path / name) is env
     manager.exit()

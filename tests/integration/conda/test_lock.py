@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -92,6 +93,20 @@ def test_the_environment_is_what_the_lock_says(
     env.launch()
     assert env.execute("toolbox", "old_api") == "1.0"
     env.exit()
+
+
+def test_packages_with_only_an_md5_are_checked_by_it_and_that_is_said(
+    manager: EnvironmentManager, conda_channel: Channel, tmp_path: Path
+) -> None:
+    lock = manager.lock({"conda": ["actvars"], "channels": [conda_channel.url]})
+    file = lock.write(tmp_path)
+    weaker = re.sub(r"\n\s+sha256: [0-9a-f]{64}", "", file.read_text())
+    file.write_text(weaker)
+    env = manager.create("weaker", lock=file)
+    assert "md5 alone, for want of a sha256: actvars" in (env.path.parent / "log.txt").read_text()
+    file.write_text(re.sub(r"md5: [0-9a-f]{32}", f"md5: {'f' * 32}", weaker))
+    with pytest.raises(EnvironmentBuildError, match="its md5 should be f"):
+        manager.create("wrong", lock=file)
 
 
 def test_what_is_written_is_read_again(lock: Lock, tmp_path: Path) -> None:

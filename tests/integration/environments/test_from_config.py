@@ -110,6 +110,18 @@ def test_the_pip_part_of_a_conda_file_is_installed(make: Any, tmp_path: Path) ->
     assert packages["six"] == "1.16.0"
 
 
+def test_the_variables_of_a_conda_file_are_set_for_what_runs_in_it(
+    make: Any, registry: Registry, name: str
+) -> None:
+    text = "dependencies: [pip]\nvariables: {MODEL_HOME: 'https://me:secret@host/models'}\n"
+    prefix = make("environment.yml", text)
+    found = registry.open(name)
+    assert found == prefix
+    assert registry.activated(found, {})["MODEL_HOME"] == "https://me:secret@host/models"
+    with pytest.raises(EnvironmentConflictError, match="variables"):
+        make("environment.yml", text.replace("/models", "/others"))
+
+
 def test_a_changed_file_is_a_conflict(make: Any) -> None:
     make("requirements.txt", "six==1.16.0\n")
     with pytest.raises(EnvironmentConflictError, match="config"):

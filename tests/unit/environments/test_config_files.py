@@ -195,6 +195,19 @@ def test_a_wrong_conda_file_is_an_error(tmp_path: Path, text: str) -> None:
         read_config(write(tmp_path / "environment.yml", text))
 
 
+def test_the_variables_of_a_conda_file_are_kept(tmp_path: Path) -> None:
+    text = "dependencies: [six]\nvariables: {B: 2, A: some text}\n"
+    recipe = read_config(write(tmp_path / "environment.yml", text))
+    assert recipe.variables == (("A", "some text"), ("B", "2"))
+
+
+@pytest.mark.parametrize("value", ["[A]", "{A: true}", "{A: [1]}", "{A=B: c}", "{1: c}"])
+def test_variables_that_can_not_be_set_are_an_error(tmp_path: Path, value: str) -> None:
+    text = f"dependencies: [six]\nvariables: {value}\n"
+    with pytest.raises(ConfigurationError, match="variables"):
+        read_config(write(tmp_path / "environment.yml", text))
+
+
 # -- all of them -----------------------------------------------------------------------------------
 
 

@@ -28,32 +28,41 @@ _SUFFIX = ".bat" if os.name == "nt" else ".sh"
 
 
 def switched(
-    prefix: Path, environ: Mapping[str, str], python: Path, cache: Path | None
+    prefix: Path,
+    environ: Mapping[str, str],
+    python: Path,
+    cache: Path | None,
+    own: Mapping[str, str] = {},
 ) -> dict[str, str]:
     """Return environment variables as `activated` leaves them, after what the host itself runs in
     was `deactivated`."""
     former = os.environ.get("CONDA_PREFIX")
     if former and Path(former) != prefix:
         environ = deactivated(Path(former), environ, python, cache)
-    return activated(prefix, environ, python, cache)
+    return activated(prefix, environ, python, cache, own)
 
 
 def activated(
-    prefix: Path, environ: Mapping[str, str], python: Path, cache: Path | None
+    prefix: Path,
+    environ: Mapping[str, str],
+    python: Path,
+    cache: Path | None,
+    own: Mapping[str, str] = {},
 ) -> dict[str, str]:
     """Return environment variables as activating a prefix leaves them.
 
     Args:
-        prefix: The prefix; if it is none of Conda's, nothing changes.
+        prefix: The prefix; if it is none of Conda's, only its own variables are added.
         environ: The variables before, with the prefix's programs first on ``PATH``.
         python: The Python of the prefix.
         cache: Where the effect of scripts is kept, if anywhere.
+        own: Variables of the environment's recipe, which come before those of packages.
 
     Raises:
         WorkerStartError: The shell that runs the scripts failed.
     """
     if not (prefix / "conda-meta").is_dir():
-        return dict(environ)
+        return {**environ, **own}
     base = {
         **environ,
         "PATH": os.pathsep.join([*_folders(prefix), environ.get("PATH", os.defpath)]),
@@ -61,6 +70,7 @@ def activated(
         "CONDA_DEFAULT_ENV": str(prefix),
         "CONDA_SHLVL": "1",
         **_variables(prefix),
+        **own,
     }
     return _run(_scripts(prefix, "activate.d"), base, python, cache)
 

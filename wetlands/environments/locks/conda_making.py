@@ -28,6 +28,7 @@ from wetlands.environments.locks.package import LockedPackage
 from wetlands.environments.locks.platforms import Platform, here
 from wetlands.environments.progress import Reporter, Stage
 from wetlands.environments.recipe import Recipe
+from wetlands.environments.scratch import scratch_folder
 from wetlands.environments.upkeep.manifests import read_manifests
 from wetlands.environments.workspace import Workspace
 from wetlands.errors import ConfigurationError, ProvisioningError
@@ -42,11 +43,13 @@ def make_conda_lock(
         ConfigurationError: py-rattler is missing, or something in it can't be locked.
         EnvironmentBuildError: It can't be resolved; carries all that the resolver said.
     """
-    engine = Engine(root, reporter)
     make_folder(root)
     solved, local = [], set[str]()
-    with tempfile.TemporaryDirectory(dir=root, prefix=".lock-") as folder:
-        work = Workspace(Layout(Path(folder)), reporter)
+    with (
+        scratch_folder(root) as (folder, held),
+        Engine(root, reporter, pass_fds=[held.fileno()]) as engine,
+    ):
+        work = Workspace(Layout(folder), reporter)
         names: Mapping[str, Sequence[str]] | None = None
         for platform, recipe in zip(platforms, recipes, strict=True):
             reporter.stage(Stage.LOCKING, f"resolving its dependencies for {platform.name}")
@@ -54,7 +57,7 @@ def make_conda_lock(
             pip: list[LockedPackage] = []
             if not recipe.empty:
                 if names is None:
-                    names = _names(engine, recipe, Path(folder) / "p")
+                    names = _names(engine, recipe, folder / "p")
                 pip, folders = _pip(work, recipe, platform, solution.packages, names, root)
                 local.update(folders)
             solved.append((platform, solution.packages, pip, solution.channels))

@@ -41,6 +41,7 @@ def environment_yml(prefix: Prefix) -> str:
         "name": prefix.name,
         "channels": _channels(conda) or ["conda-forge"],
         "dependencies": dependencies,
+        **({"variables": dict(prefix.variables)} if prefix.variables else {}),
     }
     return yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
 

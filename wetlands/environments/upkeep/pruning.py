@@ -17,6 +17,7 @@ from wetlands.environments.disk import read_json
 from wetlands.environments.layout import Layout
 from wetlands.environments.removal import remove
 from wetlands.environments.resolutions import Resolutions
+from wetlands.environments.scratch import sweep
 from wetlands.environments.upkeep.last_use import unused_for
 from wetlands.environments.upkeep.usage import disk_usage
 from wetlands.errors import EnvironmentInUseError
@@ -51,6 +52,8 @@ def prune(root: Path, age: timedelta, *, trial: bool) -> Pruned:
         ProvisioningError: Something can't be removed.
     """
     before = 0 if trial else disk_usage(root).total
+    if not trial:
+        sweep(root)
     removed, in_use = [], []
     for layout in _old(root, age):
         try:
