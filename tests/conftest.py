@@ -62,11 +62,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = chosen
 
 
-def pytest_collection_finish() -> None:
-    # Most of what is alive are the tests themselves, and stays: a sweep of the garbage collector,
-    # which many tests ask for, need not look at it.
-    gc.collect()
-    gc.freeze()
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    # What is made here are the tests themselves, and stays: no sweep of the garbage collector,
+    # which many tests ask for, need look at it.
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.collect()
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -482,7 +482,7 @@ def test_an_iterator_may_be_closed_or_collected_on_the_loop_thread(launch: Launc
     env = launch()
     loop = env._pool._host.loop  # type: ignore[union-attr]
     results: list[Any] = [env.map(WORK, "echo", itertools.count()) for _ in range(2)]
-    tasks = [task for found in results for task in found._pending]
+    tasks = [task for found in results for task in found._window._pending]
     done = threading.Event()
 
     def close() -> None:
@@ -507,7 +507,7 @@ def test_an_iterator_may_be_collected_under_the_lock_that_the_loop_waits_for(
     gc.disable()
     try:
         results = env.map(WORK, "echo", itertools.count())
-        tasks = list(results._pending)
+        tasks = list(results._window._pending)
         Ring(results)
         del results
         collected = threading.Event()

@@ -20,7 +20,10 @@ def manager(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EnvironmentMan
         yield manager
 
 
-@pytest.mark.parametrize("name", ["environment.yml", "pixi.toml", "pyproject.toml"])
+@pytest.mark.parametrize(
+    "name",
+    ["environment.yml", "pixi.toml", pytest.param("pyproject.toml", marks=pytest.mark.long)],
+)
 def test_files_of_conda_and_pixi_become_environments(
     manager: EnvironmentManager, conda_channel: Channel, tmp_path: Path, name: str
 ) -> None:

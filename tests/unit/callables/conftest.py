@@ -14,7 +14,7 @@ from tests.support.pythons import SUPPORTED, interpreters
 from worker_entry import rebuild
 
 #: Those that every run of the tests covers, beside the host's own; --long takes them all.
-USUAL = ("3.7", "3.9", "3.13")
+USUAL = ("3.7", "3.13")
 
 
 @pytest.fixture(
