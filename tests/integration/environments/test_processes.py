@@ -201,7 +201,8 @@ def test_an_orphaned_tool_keeps_others_out_until_it_ends(
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     tool = tmp_path / "uv"
-    tool.write_text(f"#!/bin/sh\necho stuck >&2\nread line < {pipe}\n")
+    question = 'case "$*" in *--emit-index-url*) exit 1;; esac'  # which must not be waited for
+    tool.write_text(f"#!/bin/sh\n{question}\necho stuck >&2\nread line < {pipe}\n")
     tool.chmod(0o755)
     instead = creator(shared_root, name, INSTEAD_OF_UV=str(tool))
     with instead as process, ThreadPoolExecutor(1) as thread:
