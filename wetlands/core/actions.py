@@ -59,6 +59,7 @@ class PoolActions:
             return
         task.bound = slot
         slot.bound[task.id] = task
+        self._crew.fill(slot)
         self._run_bound(slot)
 
     def _run_bound(self, slot: Slot) -> None:
@@ -102,12 +103,17 @@ class PoolActions:
     def _redeliver(self, slot: Slot, task: Task, detail: object) -> None:
         """Put back a task whose worker died before beginning it: it ran nowhere."""
         task.misses += 1
+        if task.misses >= self.config.delivery_limit and not (task.interrupted or task.bound):
+            self._resolve(task, Outcome.LOST, slot, detail)
+        else:
+            self._put_back(task, detail)
+
+    def _put_back(self, task: Task, detail: object = None) -> None:
+        """Queue a task again, before all others, that was sent to a worker and ran nowhere."""
         if task.interrupted:
             self._conclude(task, task.interrupted, None, detail)
         elif task.bound:
             self._resolve(task, Outcome.GONE, None, detail)
-        elif task.misses >= self.config.delivery_limit:
-            self._resolve(task, Outcome.LOST, slot, detail)
         else:
             task.slot = None
             self.ready[task.id] = task

@@ -20,11 +20,39 @@ class SpawnWorker:
 
 @record
 class DispatchTask:
-    """Send the task to the worker, which is ready and idle."""
+    """Send the task to the worker, which is ready, and idle unless the task goes ``ahead``."""
 
     worker: WorkerId
     task: int
     attempt: int
+    ahead: bool = False
+
+
+@record
+class StartTask:
+    """Take note that the worker is at this task now, which was sent ahead."""
+
+    worker: WorkerId
+    task: int
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class CheckWorker:
+    """Hand on what has ended there, if the worker has not told it yet."""
+
+    worker: WorkerId
+
+
+@dataclass(frozen=True, slots=True)
+class ReclaimTasks:
+    """Take back what the worker has not begun: answer with `TaskReturned`, the last one first.
+
+    Before that, hand on what has ended there. A task that may have begun is not answered for now:
+    how it ends, or that it was skipped, comes when the worker says so.
+    """
+
+    worker: WorkerId
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +127,9 @@ class AnnounceClosed:
 Command = (
     SpawnWorker
     | DispatchTask
+    | StartTask
+    | CheckWorker
+    | ReclaimTasks
     | InterruptTask
     | StopWorker
     | KillWorker

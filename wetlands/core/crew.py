@@ -29,6 +29,8 @@ class Crew:
         # of a plain dict is searched for past everything that was deleted there.)
         self.idle: OrderedDict[int, Slot] = OrderedDict()
         self.busy = 0  #: how many slots are
+        self.roomy: OrderedDict[int, Slot] = OrderedDict()  #: busy, and can have tasks ahead
+        self.stuck: OrderedDict[int, Slot] = OrderedDict()  #: at a long task, with others behind it
         self.starting = 0
         self.retired = 0
         self.wanted = config.size
@@ -93,6 +95,11 @@ class Crew:
             return False
         return True
 
+    def fill(self, slot: Slot) -> None:
+        """Have nothing sent ahead to a worker: something is to happen when it is idle next."""
+        slot.full = True
+        self.roomy.pop(slot.worker.slot, None)
+
     def pin(self, slot: Slot, pinned: bool) -> None:
         """Note whether a worker keeps values; one that does is not let go for lack of work."""
         slot.pinned = pinned
@@ -141,7 +148,12 @@ class Crew:
             del self.idle[slot.worker.slot]
         elif state is SlotState.IDLE:
             self.idle[slot.worker.slot] = slot
-        self.busy += (state is SlotState.BUSY) - (slot.state is SlotState.BUSY)
+        if slot.state is SlotState.BUSY:
+            self.busy -= 1
+            self.roomy.pop(slot.worker.slot, None)
+            self.stuck.pop(slot.worker.slot, None)
+        elif state is SlotState.BUSY:
+            self.busy += 1
         if state in COUNTED or slot.state in COUNTED:
             self._count(slot, state)
         slot.state = state

@@ -45,6 +45,7 @@ class TaskSubmitted:
     The number must be new: none is used twice in the life of a pool. A task that is *bound* to a
     ``worker`` runs there or nowhere: it needs something that this process keeps. ``retry`` says
     what happens when it fails, and ``dice``, from 0 up to 1, where in their jitter its pauses lie.
+    Tasks of a ``kind``, the same function say, are expected to take as long as others of it did.
     """
 
     task: int
@@ -52,6 +53,7 @@ class TaskSubmitted:
     worker: WorkerId | None = None
     retry: RetryPlan | None = None
     dice: float = 0.5
+    kind: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +82,23 @@ class TaskProgressed:
 
 @record
 class TaskEnded:
-    """The worker's last word about a task."""
+    """The worker's last word about a task, and maybe the seconds that it took."""
 
     worker: WorkerId
     task: int
     attempt: int
     outcome: Outcome
     detail: object = None
+    seconds: float | None = None
+
+
+@record
+class TaskReturned:
+    """A task that was sent to the worker has not begun there, and will not."""
+
+    worker: WorkerId
+    task: int
+    attempt: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +177,7 @@ Event = (
     | WorkerReady
     | TaskProgressed
     | TaskEnded
+    | TaskReturned
     | WorkerExited
     | WorkerFaulted
     | WorkerMeasured

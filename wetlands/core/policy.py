@@ -59,6 +59,12 @@ class PoolConfig:
     memory_share: float = 0.8
     #: Seconds without work after which a worker is let go, until there is work again.
     idle_timeout: float = math.inf
+    #: Expected seconds of work that a worker is given at once, in how many tasks at most; and for
+    #: how long nothing may come back before somebody looks. After the same time once more it is
+    #: taken for busy with a long task, and what it has not begun goes to others when they are idle.
+    credit: float = 0.001
+    credit_limit: int = 64
+    stall_timeout: float = 0.002
     #: From the interrupt of a task that ran out of time to the kill of its worker.
     interrupt_grace: float = 1.0
     #: From the request to exit to the kill, for an idle worker.

@@ -49,6 +49,7 @@ from wetlands.core.events import (
     RetryJudged,
     TaskEnded,
     TaskProgressed,
+    TaskReturned,
     TaskSubmitted,
     WorkerExited,
     WorkerFaulted,
@@ -107,7 +108,7 @@ class PoolCore(WorkerEvents):
 
     def _on_task_submitted(self, event: TaskSubmitted) -> None:
         assert event.task not in self.tasks, event
-        task = Task(event.task, event.timeout)
+        task = Task(event.task, event.timeout, event.kind)
         if event.retry is not None:
             task.retrying = Retrying(event.retry, event.dice)
         self.tasks[task.id] = task
@@ -128,6 +129,8 @@ class PoolCore(WorkerEvents):
         if task.slot is None:
             self._withdraw(task)
             self._resolve(task, Outcome.CANCELED)
+        elif task.id in task.slot.ahead:
+            self._interrupt_ahead(task.slot, event.force_after, Outcome.CANCELED, task)
         else:
             self._interrupt(task.slot, task, event.force_after, Outcome.CANCELED)
 
@@ -139,14 +142,20 @@ class PoolCore(WorkerEvents):
     def _on_task_ended(self, event: TaskEnded) -> None:
         slot = self._crew.busy_with(event)
         if slot is None:
-            return  # stale: the task was already taken away from this worker
+            self._end_ahead(event)  # or stale: the task was taken away from this worker
+            return
         task, slot.task = slot.task, None
         assert task is not None
+        if event.seconds is not None and task.kind is not None:
+            self.pace.note(task.kind, event.seconds)
         slot.failures = 0
         slot.runs += 1
         if slot.runs >= self.config.max_tasks or slot.memory > self._recycled_beyond:
             slot.worn = True
-        self._crew.rest(slot, event.outcome._value_)
+        if slot.ahead:
+            self._advance(slot, task)
+        else:
+            self._crew.rest(slot, event.outcome._value_)
         if task.retrying is None or event.outcome is Outcome.COMPLETED:
             self._resolve(task, event.outcome, slot, event.detail)
         elif task.interrupted is Outcome.TIMED_OUT:
@@ -181,6 +190,7 @@ class PoolCore(WorkerEvents):
                 self._crew.retire(slot, "closing")
             elif slot.task:
                 self._interrupt(slot, slot.task, event.grace, Outcome.CLOSED)
+                self._interrupt_ahead(slot, event.grace, Outcome.CLOSED, *slot.ahead.values())
 
     # -- time-triggered transitions ---------------------------------------------------------------
 
@@ -207,7 +217,9 @@ class PoolCore(WorkerEvents):
     def _work_expired(self, slot: Slot) -> None:
         task = slot.task
         assert task is not None, slot.state
-        if slot.state_due == slot.due:  # after a long pause of the clock, the first one due counts
+        if slot.stall_due == slot.due:
+            self._stalled(slot)
+        elif slot.state_due == slot.due:  # after a pause of the clock the first one due counts
             reason = f"its task was silent for {self.config.worker_timeout:g} s"
             self._kill(slot, Outcome.SILENT, reason)
         elif task.limit_due <= task.force_due:
@@ -226,6 +238,7 @@ class PoolCore(WorkerEvents):
         if slot.kills >= self.config.kill_limit:
             # Nothing can be done about a process that SIGKILL does not end (it sleeps in the
             # kernel); its slot goes on without it.
+            self._lose_ahead(slot, self._last_sent(slot), "it could not be killed")
             self._crew.vacate(slot, replace=not self.closing)
         else:
             self._kill(slot, Outcome.LOST, "it is still there")
@@ -236,18 +249,28 @@ class PoolCore(WorkerEvents):
         idle = self._crew.idle
         while idle and self.ready:
             self._dispatch(idle[next(reversed(idle))], self.ready.popitem(last=False)[1])
+        if self.ready and self._crew.roomy:
+            self._send_ahead()
+        if self._crew.stuck and (idle or self._crew.asleep):
+            self._reclaim_stuck()
         while idle and self.closing:
             self._crew.stop(idle[next(reversed(idle))], "closing")
         if self.ready and self._crew.asleep:
             self._crew.wake(len(self.ready))
+        if self.closing or self.broken or self._crew.spent == self._crew.wanted:
+            self._come_to_an_end()
+
+    def _come_to_an_end(self) -> None:
         if self.closing:
             if self._crew.retired == len(self.slots) and not self.closed:
                 self.closed = True
                 self._crew.commands.append(AnnounceClosed())
-        elif self._crew.spent == self._crew.wanted and not self.broken:
+        elif not self.broken:
             self.broken = True
             self._crew.commands.append(AnnounceBroken())
             self._empty_queue(Outcome.BROKEN)
+        elif self.ready or self.waiting:
+            self._empty_queue(Outcome.BROKEN)  # what came back from the last ones at work
         if self._crew.retired == len(self.slots):
             self._crew.deadlines.clear()
 
@@ -257,6 +280,7 @@ class PoolCore(WorkerEvents):
         WorkerReady: WorkerEvents._on_worker_ready,
         TaskProgressed: _on_task_progressed,
         TaskEnded: _on_task_ended,
+        TaskReturned: WorkerEvents._on_task_returned,
         WorkerExited: WorkerEvents._on_worker_exited,
         RetryJudged: _on_retry_judged,
         WorkerMeasured: WorkerEvents._on_worker_measured,

@@ -53,15 +53,17 @@ class Transition(NamedTuple):
 
 
 class Task:
-    """A task that is queued, or that a worker is at."""
+    """A task that is queued, or that a worker has."""
 
     __slots__ = (
         "attempt",
         "bound",
+        "expected",
         "force_due",
         "force_outcome",
         "id",
         "interrupted",
+        "kind",
         "limit_due",
         "misses",
         "resolved",
@@ -70,13 +72,15 @@ class Task:
         "timeout",
     )
 
-    def __init__(self, task: int, timeout: float) -> None:
+    def __init__(self, task: int, timeout: float, kind: str | None = None) -> None:
         self.id = task
         self.timeout = timeout
+        self.kind = kind  #: tasks of one take about as long
+        self.expected = math.inf  #: seconds that this one takes, when it was sent
         self.attempt = 0  #: of how many times it was sent to a worker
         self.misses = 0  #: of those in a row after which the worker died before beginning it
         self.retrying: Retrying | None = None  #: None for the many that run once
-        self.slot: Slot | None = None  #: None while it is queued
+        self.slot: Slot | None = None  #: who has it; None while it is queued
         self.bound: Slot | None = None  #: where it must run, if that matters
         self.interrupted: Outcome | None = None  #: the first reason why it was told to stop
         self.resolved = False  #: once true nobody waits for it, though its worker may be at it
@@ -97,16 +101,21 @@ class Slot:
     """A stable place for a worker, and the worker that is in it now."""
 
     __slots__ = (
+        "ahead",
         "blameless",
         "bound",
+        "checked",
         "failures",
+        "full",
         "kills",
         "leaving",
+        "load",
         "memory",
         "pinned",
         "ready_at",
         "resting",
         "runs",
+        "stall_due",
         "state",
         "state_due",
         "task",
@@ -122,6 +131,11 @@ class Slot:
         self.state_due = math.inf
         self.wanted = True  #: False once the pool was made smaller
         self.task: Task | None = None
+        self.ahead: OrderedDict[int, Task] = OrderedDict()  #: what it has besides, in order
+        self.load = 0.0  #: seconds that all of this is expected to take
+        self.full = False  #: it gets no more before it is idle
+        self.stall_due = math.inf  #: when something should have come back
+        self.checked = False  #: nothing has, and it was looked for
         self.bound: OrderedDict[int, Task] = OrderedDict()  #: tasks that wait for this very worker
         self.failures = 0  #: deaths in a row that no task was to blame for
         self.renew()
@@ -144,4 +158,4 @@ class Slot:
         task = self.task
         if task is None:
             return self.state_due
-        return min(self.state_due, task.limit_due, task.force_due)
+        return min(self.state_due, task.limit_due, task.force_due, self.stall_due)

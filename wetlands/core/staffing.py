@@ -35,6 +35,7 @@ class Staff(Crew):
             slot.failures = 0
             if slot.state in (SlotState.STARTING, SlotState.BUSY):
                 slot.leaving = True
+                self.fill(slot)
             elif slot.state is SlotState.IDLE:
                 self.stop(slot, "restart")
             elif slot.state in (SlotState.VACANT, SlotState.RETIRED) and slot.wanted:
@@ -52,3 +53,5 @@ class Staff(Crew):
             self.move(slot, SlotState.DORMANT, math.inf, "the pool is smaller")
         elif slot.state is SlotState.IDLE and not wanted:
             self.stop(slot, "the pool is smaller")
+        elif slot.state is SlotState.BUSY:
+            self.fill(slot)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wetlands.core.actions import PoolActions
+from wetlands.core.credit import Credit
 from wetlands.core.events import (
     Outcome,
     ResizeRequested,
@@ -16,7 +16,7 @@ from wetlands.core.events import (
 from wetlands.core.slot import SlotState
 
 
-class WorkerEvents(PoolActions):
+class WorkerEvents(Credit):
     """The events of a pool that are about workers; those about tasks are in `PoolCore`."""
 
     def _on_worker_ready(self, event: WorkerReady) -> None:
@@ -30,8 +30,10 @@ class WorkerEvents(PoolActions):
         slot = self._crew.live(event.worker)
         if slot is None:
             return
+        # Those behind it first, as each of them is put back at the front.
+        further = self._lose_ahead(slot, event.started, event.detail)
         task, slot.task = slot.task, None
-        if task and event.started != (task.id, task.attempt):
+        if task and not further and event.started != (task.id, task.attempt):
             self._redeliver(slot, task, event.detail)
         elif task:
             slot.blameless = True

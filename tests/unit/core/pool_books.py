@@ -32,9 +32,16 @@ class Process:
     blameless: bool = False
     undead: bool = False  #: no signal ends it
     given_up: bool = False  #: the core must have lost hope
-    held: tuple[int, int] | None = None  #: the task and attempt that it has, for the core
-    last: tuple[int, int] | None = None  #: those that it may still talk about
-    began: tuple[int, int] | None = None
+    held: tuple[int, int] | None = None  #: the task and attempt that it is at, for the core
+    ahead: list[tuple[int, int]] = field(default_factory=list)  #: those that it has besides
+    line: list[tuple[int, int]] = field(default_factory=list)  #: those it may still talk about
+    began: tuple[int, int] | None = None  #: the last one
+    loads: dict[int, float] = field(default_factory=dict)  #: what tasks were expected to take
+    full: bool = False  #: nothing more is sent ahead before it is idle
+    reclaimed: bool = False  #: somebody wants back what it has not begun
+    stall_at: float = math.inf
+    checked: bool = False  #: somebody has looked whether something came back
+    stuck: bool = False  #: it is at a long task, and others wait behind it
     timed_out: bool = False  #: and resolved, while its worker may still be at it
     overdue: bool = False  #: out of its own time, and to be tried again once this run has ended
     stop_wanted: Outcome | None = None
@@ -50,6 +57,21 @@ class Process:
     leaving: bool = False  #: to make way
     idle_at: float = math.inf  #: when it has been idle for too long
     resting: bool = False  #: asked to exit for that
+
+    @property
+    def last(self) -> tuple[int, int] | None:
+        """What it speaks about next."""
+        return self.line[0] if self.line else None
+
+    def position(self) -> int:
+        """How many of those in line it has begun."""
+        return self.line.index(self.began) + 1 if self.began in self.line else 0
+
+    def has_begun(self, run: tuple[int, int]) -> bool:
+        return run in self.line[: self.position()]
+
+    def load(self) -> float:
+        return sum(self.loads[task] for task, _ in [self.held, *self.ahead])
 
     def is_idle(self) -> bool:
         return self.booted and not (self.held or self.asked or self.kills)
@@ -67,7 +89,11 @@ class Process:
             return min(self.kill_at, self.idle_at)
         if self.held is None:
             return self.kill_at
-        return min(self.silence_at, self.limit_at, self.force_at)
+        return min(self.silence_at, self.limit_at, self.force_at, self.stall_at)
+
+    def has_stalled(self, now: float) -> bool:
+        first = min(self.silence_at, self.limit_at, self.force_at, now)
+        return not self.reclaimed and self.stall_at <= first
 
     def verdict(self) -> Outcome:
         """How its task ends if a deadline decides."""
@@ -129,11 +155,19 @@ class PoolBooks:
         self.dead: list[WorkerId] = []
         self.places = [Place() for _ in range(self.config.size)]
         self.timeouts: dict[int, float] = {}  #: every task ever submitted
+        self.kinds: dict[int, str | None] = {}
+        self.means: dict[str, tuple[float, int]] = {}  #: seconds, and of how many runs
+        #: How tasks that were sent ahead are to end if they have not begun; else when, and as what.
+        self.unwanted: dict[int, tuple[Outcome, float, Outcome]] = {}
+        self.promoted: list[tuple[int, int]] = []  #: runs that are about to be told to have begun
+        self.answers: list[Any] = []  #: of the driver, when it has executed all commands
+        self.withholds = False  #: whether it can't always tell what has begun
         self.resolved: dict[int, Outcome] = {}
         self.attempts: dict[int, int] = {}
         self.misses: dict[int, int] = {}  #: deliveries in a row that came to nothing
         self.tries: dict[int, Tries] = {}  #: of tasks that may be tried again
         self.pausing: OrderedDict[int, float] = OrderedDict()
+        self.just_paused: set[int] = set()  #: tasks whose pause ended with this very event
         self.judged: dict[int, int] = {}  #: tasks that are being judged, with the attempt
         self.begun: set[tuple[int, int]] = set()  #: tasks and attempts
         self.forgiven: set[tuple[int, int]] = set()  #: those that failed and were not the last
@@ -151,8 +185,10 @@ class PoolBooks:
     def feed(self, event, *, delay=0.0):
         self.sound = False
         self.now += delay
+        self.just_paused.clear()
         self.give_up_on_the_undead()
         self.end_pauses()
+        self.note_who_is_stuck()
         commands = self.core.handle(event, self.now)
         self.execute_all(commands)
         for _ in range(100):
@@ -163,6 +199,9 @@ class PoolBooks:
         else:
             raise AssertionError("the core keeps asking for the same moment")
         assert not self.expected, f"not resolved: {self.expected}"
+        assert not self.promoted, "begun, and nobody was told"
+        while self.answers:
+            self.answers.pop(0)()
         self.sound = True
         return commands
 
@@ -192,26 +231,163 @@ class PoolBooks:
         assert process.booted, "not ready"
         assert not process.asked, "about to exit"
         assert not process.kills, "about to die"
-        assert process.held is None, "busy"
+        assert (process.held is None) != command.ahead, "busy, or idle after all"
         assert task not in self.resolved, "dispatched after it was resolved"
         before = {(task, attempt) for attempt in range(1, command.attempt)}
         assert not (before & self.begun) - self.forgiven, "started at most once"
         assert task not in self.pausing, "its pause is not over"
         assert task not in self.judged, "nobody has said yet that it may run again"
-        assert all(p.held is None or p.held[0] != task for p in self.alive.values())
+        for other in self.alive.values():
+            assert all(run is None or run[0] != task for run in [other.held, *other.ahead])
         mine = [other for other, worker in self.bound.items() if worker == command.worker]
         assert (mine or list(self.queue))[0] == task, "out of order"
         del (self.bound if mine else self.queue)[task]
         self.attempts[task] = self.attempts.get(task, 0) + 1
         assert command.attempt == self.attempts[task]
         assert self.misses.get(task, 0) < self.config.delivery_limit
-        process.held = process.last = (task, command.attempt)
+        process.line.append((task, command.attempt))
+        process.loads[task] = self.seconds_expected(task)
+        if command.ahead:
+            self.send_ahead(command.worker, process, (task, command.attempt))
+            return
+        process.held = (task, command.attempt)
+        process.full, process.reclaimed, process.stall_at = False, False, math.inf
+        if command.worker in self.bound.values():
+            process.full = True
         process.idle_at = math.inf
         process.silence_at = self.now + self.config.worker_timeout
         process.limit_at = self.now + self.timeouts[task]
         process.force_at = math.inf
         process.timed_out = process.overdue = process.interrupted = False
         process.stop_wanted = None
+
+    def send_ahead(self, worker, process, run):
+        assert not process.full, "something is to happen when it is idle"
+        assert worker not in self.bound.values(), "it would keep the bound ones waiting"
+        assert process.load() < self.config.credit, "enough to do"
+        assert process.loads[run[0]] < self.config.credit, "not short"
+        assert self.timeouts[run[0]] == math.inf, "nobody could tell when it begins"
+        assert not self.is_limited(), "there would be no moment for looking at the limits"
+        if not process.ahead:
+            process.stall_at = self.now + self.config.stall_timeout
+            process.checked = False
+        process.ahead.append(run)
+        assert len(process.ahead) + 1 <= self.config.credit_limit
+
+    def is_limited(self):
+        return min(self.config.max_tasks, self.config.max_memory) < math.inf
+
+    def execute_StartTask(self, command):  # noqa: N802
+        assert self.alive[command.worker].held == (command.task, command.attempt)
+        self.promoted.remove((command.task, command.attempt))
+
+    def execute_ReclaimTasks(self, command):  # noqa: N802
+        process = self.alive[command.worker]
+        assert process.ahead, "there is nothing to take back"
+        idle = any(p.is_idle() for p in self.alive.values())
+        free = idle or any(place.dormant and place.wanted for place in self.places)
+        wanted = process.reclaimed or (process.stuck and free)
+        assert wanted or process.due() <= self.now, "no reason"
+        process.full, process.stuck = True, False
+        process.stall_at = math.inf
+        self.answers.append(lambda: self.answer_reclaim(command.worker))
+
+    def execute_CheckWorker(self, command):  # noqa: N802
+        process = self.alive[command.worker]
+        assert process.ahead
+        assert not process.checked, "looked twice"
+        assert process.has_stalled(self.now), "too early"
+        process.checked = True
+        process.stall_at = self.now + self.config.stall_timeout
+        self.answers.append(lambda: self.answer_check(command.worker))
+
+    def note_who_is_stuck(self):
+        for process in self.alive.values():
+            if process.held and process.checked and process.has_stalled(self.now):
+                self.means.pop(self.kinds[process.held[0]], None)
+                process.full = process.stuck = True
+                process.stall_at = math.inf
+
+    def answer_check(self, worker):
+        while worker in self.alive and self.alive[worker].position() > 1:
+            self.end_task(worker, Outcome.COMPLETED)
+
+    def answer_reclaim(self, worker):
+        self.answer_check(worker)
+        while worker in self.alive and (run := self.not_begun(self.alive[worker])):
+            self.give_back(worker, run)
+
+    def not_begun(self, process):
+        """Return the last of those sent ahead of which the driver can tell that it has not."""
+        place = process.position() + self.withholds
+        later = [run for run in process.line[place:] if run in process.ahead]
+        return later[-1] if later else None
+
+    def give_back(self, worker, run):
+        """The process has not begun it, and will not."""
+        process = self.alive[worker]
+        process.line.remove(run)
+        if run in process.ahead:
+            process.ahead.remove(run)
+            process.stall_at = process.stall_at if process.ahead else math.inf
+            process.stuck = process.stuck and bool(process.ahead)
+            self.put_back(run[0], ...)
+        elif process.held == run:
+            wanted = process.stop_wanted
+            self.advance(process, self.now)
+            if wanted:
+                self.expect_end(run[0], wanted, None)
+            else:
+                self.put_back(run[0], ...)
+        self.feed(on.TaskReturned(worker, *run))
+
+    def put_back(self, task, detail):
+        if task in self.unwanted:
+            self.expect_end(task, self.unwanted.pop(task)[0], None, detail)
+        else:
+            self.queue[task] = None
+            self.queue.move_to_end(task, last=False)
+
+    def want_back(self, process, grace, outcome, runs):
+        """Have tasks that were sent ahead not begin, or stop in time if they have."""
+        for task, _ in runs:
+            at = self.now + grace
+            first, due, late = self.unwanted.get(task, (outcome, math.inf, Outcome.CANCELED))
+            self.unwanted[task] = (first, at, outcome) if at < due else (first, due, late)
+        process.reclaimed |= bool(runs)
+
+    def advance(self, process, at):
+        """The process is done with its task: it goes on with the next one, or is idle."""
+        process.held = None
+        process.kill_at = math.inf
+        process.checked = process.stuck = False
+        if not process.ahead:
+            self.becomes_idle(process, at)
+            return
+        process.held = process.ahead.pop(0)
+        self.promoted.append(process.held)
+        process.silence_at = at + self.config.worker_timeout
+        process.stall_at = at + self.config.stall_timeout if process.ahead else math.inf
+        process.limit_at = process.force_at = math.inf
+        process.timed_out = process.overdue = process.interrupted = False
+        process.stop_wanted = None
+        if process.held[0] in self.unwanted:
+            unwanted = self.unwanted.pop(process.held[0])
+            process.stop_wanted, process.force_at, process.force_outcome = unwanted
+
+    def note(self, kind, seconds):
+        if kind is not None:
+            mean, runs = self.means.get(kind, (seconds, 0))
+            self.means[kind] = (mean + (seconds - mean) / 8, runs + 1)
+
+    def seconds_expected(self, task):
+        mean, runs = self.means.get(self.kinds[task], (math.inf, 0))
+        return mean if runs >= 3 else math.inf
+
+    def seconds_of(self, task):
+        """How long a task takes, when it gets to its end."""
+        seconds = {"quick": 0.25, "slow": 4.0, "uneven": 0.25 if task % 5 else 4.0}
+        return seconds.get(self.kinds[task])
 
     def execute_InterruptTask(self, command):  # noqa: N802
         process = self.alive[command.worker]
@@ -230,6 +406,11 @@ class PoolBooks:
         assert process.is_idle()
         assert self.closing or self.must_exit(command.worker, process)
         process.resting = not self.makes_way(command.worker, process)
+        # A pause of no length ends when all else is done, and the worker may have been let go.
+        late = {task for task in self.just_paused if self.bound.get(task) == command.worker}
+        self.expected.update((task, Expected(Outcome.GONE)) for task in late)
+        for task in late:
+            del self.bound[task]
         process.asked = process.blameless = True
         process.kill_at = self.now + self.config.stop_grace
 
@@ -259,11 +440,20 @@ class PoolBooks:
         self.resolved[task] = command.outcome
         if command.outcome is Outcome.TIMED_OUT and task not in self.expected:
             self.expect_time_out(self.alive[command.worker], task)
+        if command.outcome is Outcome.BROKEN and task not in self.expected:
+            self.end_what_came_back(task)
         expected = self.expected.pop(task)
         assert not expected.again, "it was to be tried again"
         assert command.outcome is expected.outcome, (command, expected)
         assert command.worker == expected.worker
         assert expected.detail is ... or command.detail is expected.detail
+
+    def end_what_came_back(self, task):
+        """A pool that broke, and had been made smaller, may still have had some at work."""
+        assert self.broken
+        (place,) = [p for p in (self.queue, self.pausing, self.judged) if task in p]
+        del place[task]
+        self.expected[task] = Expected(Outcome.BROKEN)
 
     def execute_JudgeFailure(self, command):  # noqa: N802
         task, expected = command.task, self.expected.pop(command.task)
@@ -370,6 +560,7 @@ class PoolBooks:
 
     def end_pauses(self):
         over = [task for task, due in self.pausing.items() if due <= self.now]
+        self.just_paused.update(over)
         for task in sorted(over, key=lambda task: self.pausing[task]):
             del self.pausing[task]
             home = self.tries[task].home
@@ -391,6 +582,9 @@ class PoolBooks:
             hopeless = process.kills == self.config.kill_limit and process.kill_at <= self.now
             if hopeless and not process.given_up:
                 process.given_up = True
+                for task, _ in process.ahead:
+                    self.expect_end(task, Outcome.LOST, worker)
+                process.ahead.clear()
                 self.account_for_end(worker, process)
 
     def account_for_end(self, worker, process):
@@ -408,12 +602,17 @@ class PoolBooks:
             pause = min(doubled, self.config.backoff_cap)
         place.spawn_at = self.now + pause
 
-    def account_for_task(self, worker, process, detail):
-        """Say what the exit of the process means for its task."""
+    def account_for_tasks(self, worker, process, detail):
+        """Say what the exit of the process means for its tasks."""
+        for task, attempt in reversed(process.ahead):
+            if process.has_begun((task, attempt)):
+                self.expect_end(task, Outcome.LOST, worker, detail)
+            else:
+                self.put_back(task, detail)
         if process.held is None:
             return
         task = process.held[0]
-        began = process.began == process.held
+        began = process.has_begun(process.held)
         self.misses[task] = self.misses.get(task, 0) + (not began)
         if process.timed_out:
             process.blameless = process.blameless or began
@@ -437,7 +636,7 @@ class PoolBooks:
         self.dead.append(worker)
         detail = object()
         if not process.given_up:
-            self.account_for_task(worker, process, detail)
+            self.account_for_tasks(worker, process, detail)
             self.lose_bound(worker, detail)
             self.account_for_end(worker, process)
         self.feed(on.WorkerExited(worker, process.began, detail))
@@ -446,22 +645,29 @@ class PoolBooks:
         """The process says that its task ended: the truth, or what nobody believes any more."""
         process, detail = self.alive[worker], object()
         task, attempt = process.last
-        process.last, process.began = None, (task, attempt)
+        if not process.position():
+            process.began = (task, attempt)
+        process.line.pop(0)
         self.begun.add((task, attempt))
-        if process.held == (task, attempt):
-            process.held = None
-            process.kill_at = math.inf
+        seconds = self.seconds_of(task)
+        if process.kills and (task, attempt) in process.ahead:
+            process.ahead.remove((task, attempt))
+            self.expect_end(task, outcome, worker, detail)
+        elif process.held == (task, attempt):
+            late = process.overdue and task in self.tries and outcome is not Outcome.COMPLETED
+            timed_out = process.timed_out
+            self.note(self.kinds[task], seconds)
+            self.advance(process, self.now + delay)
             self.places[worker.slot].failures = 0
             process.runs += 1
             heavy = process.memory > self.config.max_memory * self.config.memory_share
             process.worn |= heavy or process.runs >= self.config.max_tasks
-            self.becomes_idle(process, self.now + delay)
-            late = process.overdue and task in self.tries and outcome is not Outcome.COMPLETED
             if late:
                 self.expect_end(task, Outcome.TIMED_OUT, worker, None)
-            elif not process.timed_out:
+            elif not timed_out:
                 self.expect_end(task, outcome, worker, detail)
-        self.feed(on.TaskEnded(worker, task, attempt, outcome, detail), delay=delay)
+        ended = on.TaskEnded(worker, task, attempt, outcome, detail, seconds)
+        self.feed(ended, delay=delay)
 
     def decide(self, task, again, *, delay=0.0):
         """Somebody says whether a task that failed is worth another try."""
@@ -499,6 +705,9 @@ class PoolBooks:
                     place.spawn_at = self.now
             elif slot >= size and self.current(slot) is None and not place.retired:
                 place.dormant = True
+            process = self.current(slot)
+            if process is not None and place.wanted != (slot < size):
+                process.full |= process.held is not None
             place.wanted = slot < size
         self.feed(on.ResizeRequested(size))
 
@@ -509,6 +718,7 @@ class PoolBooks:
             process = self.current(slot)
             if process is not None:
                 process.leaving |= not (process.asked or process.kills)
+                process.full |= process.held is not None
             elif place.wanted and not place.dormant:
                 place.retired, place.spawn_at = False, self.now
         self.feed(on.RestartRequested())
@@ -524,7 +734,9 @@ class PoolBooks:
 
     def progress(self, worker, *, delay=0.0):
         process = self.alive[worker]
-        task, attempt = process.began = process.last
+        task, attempt = process.last
+        if not process.position():
+            process.began = process.last
         self.begun.add((task, attempt))
         if process.held:
             process.silence_at = self.now + delay + self.config.worker_timeout

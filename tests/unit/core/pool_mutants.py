@@ -22,7 +22,9 @@ MODULES = (
     "retrying",
     "crew",
     "staffing",
+    "pace",
     "actions",
+    "credit",
     "worker_events",
     "pool",
 )
@@ -83,13 +85,13 @@ MUTANTS = [
     Mutant(
         "not requeued but lost",
         "worker_events",
-        "if task and event.started != (task.id, task.attempt):",
+        "if task and not further and event.started != (task.id, task.attempt):",
         "if task and event.started is None and False:",
     ),
     Mutant(
         "begun task runs again",
         "worker_events",
-        "if task and event.started != (task.id, task.attempt):",
+        "if task and not further and event.started != (task.id, task.attempt):",
         "if task:",
     ),
     Mutant(
@@ -101,8 +103,8 @@ MUTANTS = [
     Mutant(
         "unlimited delivery",
         "actions",
-        "elif task.misses >= self.config.delivery_limit:",
-        "elif task.misses >= self.config.delivery_limit + 99:",
+        "if task.misses >= self.config.delivery_limit and",
+        "if task.misses >= self.config.delivery_limit + 99 and",
     ),
     Mutant(
         "one delivery too few",
@@ -216,8 +218,8 @@ MUTANTS = [
     Mutant(
         "bound task waits though its worker is idle",
         "actions",
-        "        slot.bound[task.id] = task\n        self._run_bound(slot)\n",
-        "        slot.bound[task.id] = task\n",
+        "        self._crew.fill(slot)\n        self._run_bound(slot)\n",
+        "        self._crew.fill(slot)\n",
     ),
     Mutant(
         "bound task is not thought of when its worker is done",
@@ -252,8 +254,8 @@ MUTANTS = [
     Mutant(
         "busy workers are counted and never discounted",
         "crew",
-        "(state is SlotState.BUSY) - (slot.state is SlotState.BUSY)",
-        "state is SlotState.BUSY",
+        "            self.busy -= 1\n",
+        "",
     ),
     # -- tasks that are tried again
     Mutant(
@@ -778,8 +780,8 @@ MUTANTS = [
     Mutant(
         "forced end is no deadline of the slot",
         "slot",
-        "min(self.state_due, task.limit_due, task.force_due)",
-        "min(self.state_due, task.limit_due)",
+        "min(self.state_due, task.limit_due, task.force_due, self.stall_due)",
+        "min(self.state_due, task.limit_due, self.stall_due)",
     ),
     Mutant(
         "forced end is called lost",
@@ -1102,6 +1104,142 @@ MUTANTS = [
         "crew",
         "            del self.idle[slot.worker.slot]\n",
         "            pass\n",
+    ),
+    # -- sent ahead
+    Mutant(
+        "sent ahead though it may be long",
+        "credit",
+        "if expected >= credit or task.timeout < math.inf:",
+        "if task.timeout < math.inf:",
+    ),
+    Mutant(
+        "sent ahead with a time limit",
+        "credit",
+        "if expected >= credit or task.timeout < math.inf:",
+        "if expected >= credit:",
+    ),
+    Mutant(
+        "more than a moment of work sent ahead",
+        "credit",
+        "            if slot.load >= credit or len",
+        "            if len",
+    ),
+    Mutant(
+        "sent ahead in spite of limits",
+        "credit",
+        "self._lends = unlimited and config.credit_limit > 1",
+        "self._lends = config.credit_limit > 1",
+    ),
+    Mutant(
+        "bound tasks kept waiting by what is sent ahead",
+        "actions",
+        "        self._crew.fill(slot)\n",
+        "",
+    ),
+    Mutant(
+        "a worker that is to go gets more",
+        "staffing",
+        "                slot.leaving = True\n                self.fill(slot)\n",
+        "                slot.leaving = True\n",
+    ),
+    Mutant(
+        "nobody is told that the next one began",
+        "credit",
+        "        crew.commands.append(StartTask(slot.worker, task.id, task.attempt))\n",
+        "",
+    ),
+    Mutant(
+        "what was sent ahead is canceled by the queue",
+        "credit",
+        "            task.interrupted = task.interrupted or outcome\n",
+        "",
+    ),
+    Mutant(
+        "a canceled one that began is not told",
+        "credit",
+        "        if task.interrupted:\n            crew",
+        "        if False:\n            crew",
+    ),
+    Mutant(
+        "nobody looks whether something came back",
+        "credit",
+        "            self._crew.commands.append(CheckWorker(slot.worker))\n",
+        "",
+    ),
+    Mutant(
+        "what waits behind a long task stays there",
+        "pool",
+        "        if self._crew.stuck and (idle or self._crew.asleep):\n"
+        "            self._reclaim_stuck()\n",
+        "",
+    ),
+    Mutant(
+        "reclaimed while nobody is idle",
+        "pool",
+        "if self._crew.stuck and (idle or self._crew.asleep):",
+        "if self._crew.stuck:",
+    ),
+    Mutant(
+        "put back in the wrong order",
+        "credit",
+        "for task in reversed(tasks[begun:]):",
+        "for task in tasks[begun:]:",
+    ),
+    Mutant(
+        "all that a dead worker had counts as begun",
+        "credit",
+        "for i, t in enumerate(tasks) if (t.id, t.attempt) == last), 0)",
+        "for i, t in enumerate(tasks)), 0)",
+    ),
+    Mutant(
+        "what a dead worker had begun runs again",
+        "credit",
+        "for i, t in enumerate(tasks) if (t.id, t.attempt) == last), 0)",
+        "for i, t in enumerate(tasks) if t.id == -1), 0)",
+    ),
+    Mutant(
+        "the task before those that began is put back",
+        "worker_events",
+        "if task and not further and event.started",
+        "if task and event.started",
+    ),
+    Mutant(
+        "a kill leaves behind what was sent ahead",
+        "credit",
+        "        if slot.ahead and slot.state is SlotState.BUSY:\n"
+        "            self._reclaim(slot)\n        super()",
+        "        super()",
+    ),
+    Mutant(
+        "what ended before the kill is dropped",
+        "pool",
+        "            self._end_ahead(event)",
+        "            pass",
+    ),
+    Mutant(
+        "a slot that can't be vacated keeps what was sent ahead",
+        "pool",
+        '            self._lose_ahead(slot, self._last_sent(slot), "it could not be killed")\n',
+        "",
+    ),
+    Mutant(
+        "closing forgets what was sent ahead",
+        "pool",
+        "                self._interrupt_ahead(slot, event.grace, Outcome.CLOSED, "
+        "*slot.ahead.values())\n",
+        "",
+    ),
+    Mutant(
+        "a stale return accepted",
+        "credit",
+        "if task is not None and task.attempt == event.attempt:",
+        "if task is not None:",
+    ),
+    Mutant(
+        "short tasks wait for an idle worker",
+        "pool",
+        "        if self.ready and self._crew.roomy:\n            self._send_ahead()\n",
+        "",
     ),
 ]
 

@@ -175,3 +175,13 @@ def test_a_restart_replaces_all_and_revives_a_broken_pool():
     assert pool(RestartRequested()) == []
     assert pool(ended(A2, 1)) == [ResolveTask(1, Outcome.COMPLETED, A2), StopWorker(A2)]
     assert pool.core.next_deadline() < math.inf
+
+
+def test_what_comes_back_to_a_broken_pool_ends():
+    """A pool that is made smaller until nothing is left but what was given up is broken, though
+    one of those that are too many may still be at work."""
+    pool = Pool(size=2, restart_limit=0)
+    pool(WorkerExited(A1, None))
+    pool(TaskSubmitted(1))
+    assert AnnounceBroken() in pool(ResizeRequested(1))
+    assert ResolveTask(1, Outcome.BROKEN) in pool(WorkerExited(B1, None))

@@ -1,0 +1,180 @@
+"""Sending tasks ahead: several at once to a worker, when each takes but microseconds.
+
+A worker that gets its next task only after its last answer has been read does nothing for as long
+as a round trip takes, which is a hundred times as long as the shortest of tasks. So a worker that
+is at a short task is sent more of them, as many as are expected to keep it at work for a moment
+(`PoolConfig.credit`). What is expected is the mean of the tasks of the same kind that ended
+lately; a task of a kind that is not known, or that takes longer, is never sent ahead.
+
+Nothing is promised away by that:
+
+-   What was sent ahead still counts as waiting, begins in its order, and is canceled, closed and
+    redelivered as what is queued is: the worker has it, but has not begun it.
+-   The expectation may be wrong. If nothing comes back from a worker for a while, it is *stuck*
+    with a long task: what it has not begun is *reclaimed* as soon as another worker is idle. Its
+    slot is *full* until it is idle itself.
+-   A worker says which task it began last in a place that outlives it (the driver's business),
+    hence the blame for a death is exact, whatever else was on its way.
+"""
+
+from __future__ import annotations
+
+import math
+
+from wetlands.core.actions import PoolActions
+from wetlands.core.commands import CheckWorker, DispatchTask, InterruptTask, ReclaimTasks, StartTask
+from wetlands.core.events import Outcome, TaskEnded, TaskReturned
+from wetlands.core.pace import Pace
+from wetlands.core.policy import PoolConfig
+from wetlands.core.slot import Slot, SlotState, Task
+
+
+class Credit(PoolActions):
+    """What a pool does with tasks that a worker has, and is not at."""
+
+    def __init__(self, config: PoolConfig) -> None:
+        super().__init__(config)
+        self.pace = Pace()
+        # Limits that are looked at after each task leave no room for several at once.
+        unlimited = math.isinf(config.max_tasks) and math.isinf(config.max_memory)
+        self._lends = unlimited and config.credit_limit > 1
+
+    def _dispatch(self, slot: Slot, task: Task) -> None:
+        """Have an idle worker begin; it can have more if this is a short task."""
+        super()._dispatch(slot, task)
+        slot.full = bool(slot.bound)  # those come before all others, once it is idle
+        slot.load = task.expected = self.pace.expect(task.kind)
+        if slot.load < self.config.credit and self._lends and not slot.full:
+            self._crew.roomy[slot.worker.slot] = slot
+
+    def _send_ahead(self) -> None:
+        """Give short tasks from the front of the queue to those who can have more, by turns."""
+        roomy, credit = self._crew.roomy, self.config.credit
+        while self.ready and roomy:
+            task = next(iter(self.ready.values()))
+            expected = self.pace.expect(task.kind)
+            if expected >= credit or task.timeout < math.inf:
+                return  # the first one waits for an idle worker, and the others for their turn
+            index, slot = next(iter(roomy.items()))
+            del self.ready[task.id]
+            task.attempt += 1
+            task.slot, task.expected = slot, expected
+            if not slot.ahead:
+                slot.stall_due = self._crew.now + self.config.stall_timeout
+                slot.checked = False
+                self._crew.arm(slot)
+            slot.ahead[task.id] = task
+            slot.load += expected
+            command = DispatchTask(slot.worker, task.id, task.attempt, ahead=True)
+            self._crew.commands.append(command)
+            if slot.load >= credit or len(slot.ahead) + 1 >= self.config.credit_limit:
+                del roomy[index]
+            else:
+                roomy.move_to_end(index)
+
+    def _advance(self, slot: Slot, done: Task) -> None:
+        """The worker is done with its task, and at the next one of those it has."""
+        task = slot.task = slot.ahead.popitem(last=False)[1]
+        now, crew = self._crew.now, self._crew
+        slot.state_due = now + self.config.worker_timeout
+        slot.stall_due = now + self.config.stall_timeout if slot.ahead else math.inf
+        slot.checked = False
+        crew.stuck.pop(slot.worker.slot, None)
+        crew.commands.append(StartTask(slot.worker, task.id, task.attempt))
+        if task.interrupted:
+            crew.commands.append(InterruptTask(slot.worker, task.id, task.attempt))
+        crew.arm(slot)
+        slot.load = slot.load - done.expected if slot.ahead else task.expected
+        if not slot.full and slot.load < self.config.credit:
+            crew.roomy[slot.worker.slot] = slot
+
+    def _interrupt_ahead(self, slot: Slot, grace: float, outcome: Outcome, *tasks: Task) -> None:
+        """Have tasks that were sent ahead not begin, or stop in time if they have."""
+        for task in tasks:
+            if self._crew.now + grace < task.force_due:
+                task.force_due, task.force_outcome = self._crew.now + grace, outcome
+            task.interrupted = task.interrupted or outcome
+        if tasks and slot.state is SlotState.BUSY:
+            self._reclaim(slot)
+
+    def _reclaim(self, slot: Slot) -> None:
+        """Take back what the worker has not begun; it gets no more before it is idle."""
+        self._crew.fill(slot)
+        self._crew.stuck.pop(slot.worker.slot, None)
+        slot.stall_due = math.inf
+        self._crew.commands.append(ReclaimTasks(slot.worker))
+
+    def _reclaim_stuck(self) -> None:
+        """Take back what waits behind long tasks: somebody has nothing to do."""
+        for slot in list(self._crew.stuck.values()):
+            self._reclaim(slot)
+
+    def _stalled(self, slot: Slot) -> None:
+        """Nothing came back for long: look, and then take its task for a long one."""
+        if not slot.checked:
+            slot.checked = True
+            slot.stall_due = self._crew.now + self.config.stall_timeout
+            self._crew.commands.append(CheckWorker(slot.worker))
+            return
+        assert slot.task is not None
+        if slot.task.kind is not None:
+            self.pace.forget(slot.task.kind)
+        self._crew.fill(slot)
+        self._crew.stuck[slot.worker.slot] = slot
+        slot.stall_due = math.inf
+
+    def _kill(self, slot: Slot, outcome: Outcome, reason: str) -> None:
+        if slot.ahead and slot.state is SlotState.BUSY:
+            self._reclaim(slot)
+        super()._kill(slot, outcome, reason)
+
+    def _on_task_returned(self, event: TaskReturned) -> None:
+        slot = self._crew.live(event.worker)
+        if slot is None:
+            return
+        task = slot.ahead.get(event.task)
+        if task is not None and task.attempt == event.attempt:
+            del slot.ahead[task.id]
+            slot.load -= task.expected
+        elif slot.task and (slot.task.id, slot.task.attempt) == (event.task, event.attempt):
+            task, slot.task = slot.task, None
+            if slot.ahead:
+                self._advance(slot, task)
+            else:
+                self._crew.rest(slot, "returned")
+        else:
+            return  # stale
+        if not slot.ahead:
+            slot.stall_due = math.inf
+            self._crew.stuck.pop(slot.worker.slot, None)
+        self._put_back(task)
+        if slot.state is SlotState.IDLE:
+            self._run_bound(slot)
+
+    def _end_ahead(self, event: TaskEnded) -> None:
+        """A worker that is being killed had ended more than was known."""
+        slot = self._crew.live(event.worker)
+        task = slot and slot.ahead.get(event.task)
+        if slot and task and slot.state is SlotState.KILLING and task.attempt == event.attempt:
+            del slot.ahead[task.id]
+            self._conclude(task, event.outcome, slot, event.detail)
+
+    def _last_sent(self, slot: Slot) -> tuple[int, int] | None:
+        """Return the last of the tasks that were sent ahead, with its attempt."""
+        last = next(reversed(slot.ahead.values()), None)
+        return None if last is None else (last.id, last.attempt)
+
+    def _lose_ahead(self, slot: Slot, last: tuple[int, int] | None, detail: object) -> bool:
+        """The worker is gone: those that it began are lost with it, the others run elsewhere.
+
+        Return whether the ``last`` one that it began is one of those that were sent ahead.
+        """
+        tasks = list(slot.ahead.values())
+        slot.ahead.clear()
+        slot.stall_due = math.inf
+        begun = next((i + 1 for i, t in enumerate(tasks) if (t.id, t.attempt) == last), 0)
+        for task in tasks[:begun]:
+            self._conclude(task, Outcome.LOST, slot, detail)
+        for task in reversed(tasks[begun:]):
+            self._put_back(task, detail)
+        return begun > 0
