@@ -69,6 +69,9 @@ class TaskSocket:
         self._waiting: deque[list[bytes]] = deque()
         self._sending = False
         self._cut = False  # whether the last message may have been left unfinished
+        #: Messages sent; None once that is not certain, as when one of them was cut off.
+        self.sent: int | None = 0
+        self.taking = False  #: a message is being taken, and may be lost if something is raised
 
     def send(self, message: protocol.Message) -> None:
         """Send a message. One thread at a time."""
@@ -98,17 +101,23 @@ class TaskSocket:
         # that frame was sent. An empty one ends the message in any case; see `protocol.Void`.
         if self._cut:
             self._send_frame(b"", 0)
+            self.sent = None
         self._cut = True
         deque(map(self._send_frame, frames, flags), 0)
+        if self.sent is not None:
+            self.sent += 1
         self._cut = False
 
-    def receive(self) -> protocol.Message:
-        """Return the message that arrives next, whatever a task left behind disturbs us.
+    def receive(self) -> tuple[bool, list[protocol.Message]]:
+        """Return the message that arrives next, or, with True, those that arrive in a pack.
+
+        Whatever a task left behind disturbs us.
 
         A signal within the microseconds of taking it may cost a frame. What is left makes no sense
         then, this process ends, and the host gives the task to another: none is lost.
         """
         undisturbed(self._wait)
+        self.taking = True
         # An object for each frame, since it knows whether another follows: to ask the socket takes
         # longer than to receive.
         frame = self._receive_frame(0, False)
@@ -116,7 +125,9 @@ class TaskSocket:
         while frame.more:
             frame = self._receive_frame(0, False)
             frames.append(frame.bytes)
-        return _decode(frames)
+        if protocol.is_pack(frames):
+            return True, _unpack(frames[0])
+        return False, [_decode(frames)]
 
     def _wait(self) -> None:
         # Not by receiving: a signal that comes while a message does would cost the frame.
@@ -144,6 +155,13 @@ def receive(socket: Any, lifeline: int) -> protocol.Message:
 def _decode(frames: list[bytes]) -> protocol.Message:
     try:
         return protocol.decode(frames)
+    except protocol.RemoteProtocolError as error:
+        give_up(error)
+
+
+def _unpack(frame: bytes) -> list[protocol.Message]:
+    try:
+        return protocol.unpack(frame)
     except protocol.RemoteProtocolError as error:
         give_up(error)
 

@@ -1,4 +1,4 @@
-"""The wire between host and worker: this docstring is its specification, version 4.
+"""The wire between host and worker: this docstring is its specification, version 5.
 
 A message is a list of frames::
 
@@ -18,6 +18,10 @@ some kilobytes::
 
     zero byte, number of frames (u8), their lengths (u32 each), the frames
 
+Several small Runs travel in one frame, too, a *pack*: the task sockets of workers take them::
+
+    one byte, 1; number of messages (u16), their lengths (u32 each), the messages, a frame each
+
 An empty last frame makes a message void, whatever is before it: a sender that was interrupted
 between two frames can neither take back what it said nor know how far it got, and so ends it.
 
@@ -25,7 +29,8 @@ A worker has two ROUTER peers in the host. On the *control* socket it says Hello
 and gets Welcome or Reject; later Interrupt arrives there, read by a thread of its own, so that a
 busy main thread hears of it. On the *task* socket, owned by the main thread, it then says Ready,
 gets Run, Drop and Stop, and answers a Run with any number of Update, Output and Log and exactly one
-of Result, Kept, Failure or Canceled, all with the task and attempt of that Run.
+of Result, Kept, Failure, Canceled or Skipped, all with the task and attempt of that Run. The last
+message about a Run that came in a pack may also be noted where the host finds it (see `notes`).
 
 Pure: bytes in, messages out. `decode` raises `RemoteProtocolError` for anything that is not a
 message, whatever the bytes are, and never runs code from them. `encode` refuses what `decode`
@@ -39,7 +44,7 @@ import struct
 from typing import Any, NamedTuple, Sequence, Tuple, Union
 
 #: Raised with every change of what is on the wire.
-VERSION = 4
+VERSION = 5
 #: Limit of the JSON header in bytes: texts are cut by their senders below it.
 MAX_HEADER = 4 * 1024 * 1024
 
@@ -150,8 +155,18 @@ class Canceled(NamedTuple):
     attempt: int
 
 
+class Skipped(NamedTuple):
+    """Worker to host: the Run was reclaimed, and has not begun."""
+
+    task: int
+    attempt: int
+
+
 class Void(NamedTuple):
-    """Either way: nothing; what is left of a message that its sender had to break off."""
+    """Either way: nothing; what is left of a message that its sender had to break off.
+
+    From a worker also: look at what I have noted.
+    """
 
 
 class Welcome(NamedTuple):
@@ -222,6 +237,7 @@ _KINDS: dict[Any, _Kind] = {
     Kept: _Kind(b"K", True, {"type": (str,)}, False),
     Failure: _Kind(b"F", True, {"description": (dict,)}, False),
     Canceled: _Kind(b"C", True, {}, False),
+    Skipped: _Kind(b"X", True, {}, False),
     Welcome: _Kind(b"W", False, {}, False),
     Reject: _Kind(b"J", False, {"reason": (str,)}, False),
     Run: _Kind(b"T", True, {}, True),
@@ -244,6 +260,7 @@ Message = Union[
     Kept,
     Failure,
     Canceled,
+    Skipped,
     Void,
     Welcome,
     Reject,
@@ -290,6 +307,37 @@ def _join(code: bytes, task: int, attempt: int, frames: Sequence[bytes]) -> list
         return [_HEAD.pack(code, task, attempt), *frames]
     beginning = _BUNDLES[count].pack(0, count, _HEAD_SIZE, *lengths, code, task, attempt)
     return [b"".join((beginning, *frames))]
+
+
+def pack(messages: Sequence[bytes]) -> bytes:
+    """Return the frame of several messages, each of which is one frame."""
+    beginning = struct.pack(f"!BH{len(messages)}I", 1, len(messages), *map(len, messages))
+    return b"".join((beginning, *messages))
+
+
+def is_pack(frames: Sequence[bytes]) -> bool:
+    """Whether the frames are those of several messages."""
+    return len(frames) == 1 and frames[0][:1] == b"\1"
+
+
+def unpack(frame: bytes) -> list[Message]:
+    """Return the messages of a pack.
+
+    Raises:
+        RemoteProtocolError: It is none, or one of them is none.
+    """
+    try:
+        (count,) = struct.unpack_from("!H", frame, 1)
+        lengths = struct.unpack_from(f"!{count}I", frame, 3)
+    except struct.error as error:
+        raise RemoteProtocolError(f"a pack without its beginning: {error}") from error
+    end, messages = 3 + 4 * count, []
+    for length in lengths:
+        begin, end = end, end + length
+        messages.append(decode([frame[begin:end]]))
+    if end != len(frame):
+        raise RemoteProtocolError(f"a pack of {len(frame)} bytes in place of {end}")
+    return messages
 
 
 def _unbundle(bundle: bytes) -> tuple[bytes, int, int, Sequence[bytes]]:

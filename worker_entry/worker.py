@@ -28,15 +28,15 @@ from __future__ import annotations
 
 import contextlib
 import json
-import mmap
 import os
 import runpy
-import struct
 import sys
 import threading
 import traceback
 import weakref
+from collections import deque
 from functools import partial
+from time import perf_counter
 from types import FunctionType, ModuleType
 from typing import Any, Callable, NoReturn
 
@@ -49,13 +49,11 @@ from worker_entry.control import Control, go_first, tie_to_host
 from worker_entry.failure import clean
 from worker_entry.handle import RemoteTaskHandle
 from worker_entry.modules import Modules, TargetError, find_function, list_functions
+from worker_entry.notes import Notes
 from worker_entry.portable import registry
 from worker_entry.segment_carrier import WorkerCarrier
 from worker_entry.streams import Streams
 
-#: Number and attempt of the last task that was begun, in a file that outlives this process: with
-#: it the host can tell, whatever this process dies of, whether a task that it sent ever ran.
-_STARTED = struct.Struct("!QI")
 #: What is done that is no call of a function.
 _OTHERS = ("list", "script", "fetch")
 #: Characters of the name of a type that are sent.
@@ -82,7 +80,11 @@ class Worker:
         self._pid = os.getpid()
         self._modules = Modules()
         self._modules.install()
-        self._started = _map(started_file)
+        self._notes = Notes(started_file)
+        self._line: deque[protocol.Message] = deque()  #: what came in a pack, and is still to do
+        self._packed = False  #: whether the message in hand came in one
+        self._half = 0  #: of its length: when the host hears of those that ended
+        self._seconds = 0.0  #: what the last task took
         # Weak, or functions that are no longer used, and all that they refer to, would stay.
         self._takes_task: Any = weakref.WeakKeyDictionary()
         self._calls: dict[bytes, dict[str, Any]] = {}
@@ -102,7 +104,7 @@ class Worker:
         ending: protocol.Message | None = None
         while True:
             try:
-                message = self._socket.receive()
+                message = self._take()
                 if isinstance(message, protocol.Run):
                     ending = self._run(message)
                     # Sent twice it is dropped by the host, not sent at all it would be missed for
@@ -118,8 +120,17 @@ class Worker:
                 else:
                     give_up(f"{type(message).__name__} where tasks are taken")
             except KeyboardInterrupt:
-                if isinstance(message, protocol.Run):
+                if isinstance(message, protocol.Run) or self._line or self._socket.taking:
                     raise  # the host sees from our death that its task was lost
+
+    def _take(self) -> protocol.Message:
+        """Return what is to be done next."""
+        if not self._line:
+            self._packed, messages = self._socket.receive()
+            self._line.extend(messages)
+            self._half = len(messages) // 2
+            self._socket.taking = False
+        return self._line.popleft()
 
     def interrupt(self, task: int, attempt: int) -> None:
         """Tell the running task that it should stop; called on the control thread."""
@@ -132,6 +143,10 @@ class Worker:
     # -- one task ---------------------------------------------------------------------------------
 
     def _run(self, run: protocol.Run) -> protocol.Message:
+        # The notes before anything of the user's runs, and unpickling arguments already may.
+        if not self._notes.begin():
+            return protocol.Skipped(run.task, run.attempt)
+        began = perf_counter()
         handle = RemoteTaskHandle(run, self._socket.send, self._codec, self._pid)
         error: BaseException | None = None
         try:
@@ -144,14 +159,29 @@ class Worker:
             _leave_child(error)
         del error  # its traceback holds this frame
         undisturbed(partial(self._end, handle))
+        self._seconds = perf_counter() - began
         if not handle._acknowledged:
             return ending
         undisturbed(partial(kept.drop, [run.task]))
         return protocol.Canceled(run.task, run.attempt)
 
     def _hand_in(self, ending: protocol.Message) -> None:
-        self._socket.send_ending(ending)
+        if not self._packed:
+            self._notes.end(self._seconds)
+            self._socket.send_ending(ending)
+        elif not self._note(ending):
+            self._socket.send_ending(ending)
+        elif len(self._line) in (0, self._half):
+            self._socket.send_ending(protocol.Void())  # the host gets what it is to look at
         self._streams.restore()  # while the host is reading
+
+    def _note(self, ending: protocol.Message) -> bool:
+        """Leave an ending where the host finds it, if it is small and knows what came before."""
+        sent = self._socket.sent
+        if sent is None or len(getattr(ending, "payload", ())) > 1:
+            return False
+        frames = protocol.encode(ending)
+        return len(frames) == 1 and self._notes.add(frames[0], sent, self._seconds)
 
     def _end(self, handle: RemoteTaskHandle) -> None:
         if not self._streams.flush():
@@ -169,8 +199,6 @@ class Worker:
             self._current = (run.task, run.attempt)
             if self._canceled_early == self._current:
                 handle._request_cancel()
-        # Before anything of the user's runs, and unpickling arguments already may.
-        _STARTED.pack_into(self._started, 0, run.task, run.attempt)
 
     def _attempt(self, run: protocol.Run, handle: RemoteTaskHandle) -> protocol.Message:
         call = self._read_call(run.payload[0])
@@ -362,11 +390,6 @@ def _leave_child(error: BaseException | None) -> NoReturn:
         sys.stdout.flush()
         sys.stderr.flush()
     os._exit(status & 0xFF)
-
-
-def _map(path: str) -> mmap.mmap:
-    with open(path, "r+b") as file:
-        return mmap.mmap(file.fileno(), _STARTED.size)
 
 
 def serve(config: dict[str, Any]) -> None:

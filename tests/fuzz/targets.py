@@ -107,6 +107,7 @@ def wire_seeds() -> list[bytes]:
         protocol.Kept(1, 2, "builtins.list"),
         protocol.Failure(1, 2, {"error": "no", "traceback": ["a", "b"]}),
         protocol.Canceled(1, 2),
+        protocol.Skipped(1, 2),
         protocol.Welcome(),
         protocol.Reject("no"),
         protocol.Run(1, 2, (b"{}", b"abc")),

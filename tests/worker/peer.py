@@ -27,14 +27,14 @@ import zmq
 from tests.support.waiting import wait_until
 from wetlands.environments.probing import Interpreter
 from wetlands.runtime.launcher import WORKER_ENTRY, base_environ, same_minor
-from worker_entry import protocol
+from worker_entry import notes, protocol
 from worker_entry.codec import Codec
 
 MODULES = Path(__file__).parent / "modules"
 TASKS = str(MODULES / "tasks.py")
 #: Seconds to wait for anything; a machine that is busy with other things is slow.
 PATIENCE = 20.0
-_ENDINGS = (protocol.Result, protocol.Failure, protocol.Canceled)
+_ENDINGS = (protocol.Result, protocol.Failure, protocol.Canceled, protocol.Skipped)
 
 
 @dataclass
@@ -82,7 +82,7 @@ class Peer:
         self.token = secrets.token_hex(16)
         self.tasks, self.control = b"t" + secrets.token_bytes(8), b"c" + secrets.token_bytes(8)
         self._started = self.folder / "started"
-        self._started.write_bytes(bytes(16))
+        self._started.write_bytes(bytes(notes.SIZE))
         self._context = zmq.Context()
         self._socket = self._context.socket(zmq.ROUTER)
         self._socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
@@ -185,6 +185,30 @@ class Peer:
         self.send(protocol.Run(self._number, 0, payload))
         return self._number
 
+    def send_pack(self, calls: Sequence[tuple[str, Any]]) -> list[int]:
+        """Send Runs of functions of the file, each with one argument, as one message."""
+        messages = []
+        for function, argument in calls:
+            self._number += 1
+            call = {"how": "file", "target": TASKS, "function": function}
+            payload = (json.dumps(call).encode(), *self.codec.dumps_call((argument,), {}))
+            messages += protocol.encode(protocol.Run(self._number, 0, payload))
+        self._socket.send_multipart([self.tasks, protocol.pack(messages)])
+        return list(range(self._number + 1 - len(calls), self._number + 1))
+
+    def noted(self) -> list[Any]:
+        """Return all endings that it has noted, as messages."""
+        content = self._started.read_bytes()
+        written = notes.NUMBERS.unpack_from(content)[notes.WRITTEN]
+        ring = content[notes.RING_AT : notes.RING_AT + written]
+        return [protocol.decode([ending]) for _, _, ending in notes.split(ring)]
+
+    def mark(self, number: int) -> None:
+        """Reclaim a Run."""
+        with open(self._started, "r+b") as file:
+            file.seek(notes.MARKS_AT + number % notes.MARKS)
+            file.write(b"\1")
+
     def finish(self) -> Ended:
         """Collect what the worker says about the task that was sent last."""
         ended = Ended(self.codec)
@@ -231,8 +255,8 @@ class Peer:
 
     @property
     def started(self) -> int:
-        """The number of the last task that was begun."""
-        return int.from_bytes(self._started.read_bytes()[:8], "big")
+        """How many tasks it has begun, which is the number of the last one."""
+        return int.from_bytes(self._started.read_bytes()[:8], sys.byteorder)
 
     def wait(self, timeout: float = PATIENCE) -> int:
         """Wait for the process to end; return its exit status."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
@@ -18,14 +19,17 @@ from typing import Any, ClassVar
 from wetlands.core.commands import (
     AnnounceBroken,
     AnnounceClosed,
+    CheckWorker,
     Command,
     DispatchTask,
     InterruptTask,
     JudgeFailure,
     KillWorker,
+    ReclaimTasks,
     ResolveTask,
     RetryTask,
     SpawnWorker,
+    StartTask,
     StopWorker,
 )
 from wetlands.core.events import (
@@ -46,6 +50,7 @@ from wetlands.core.pool import PoolCore, SlotState
 from wetlands.errors import InternalError, PoolBrokenError, TaskAbandonedError, WorkerStartError
 from wetlands.latch import Latch
 from wetlands.result_proxy import Keeper
+from wetlands.runtime.ahead import Ahead
 from wetlands.runtime.ending import Endings
 from wetlands.runtime.entry import Entry
 from wetlands.runtime.gate import Gate
@@ -107,6 +112,7 @@ class Driver:
             keeper,
         )
         self.receive = self._hearing.receive  #: see `LoopClient`
+        self._ahead = Ahead(self, host, self._hearing)
         self._backlog: deque[Event] = deque()
         self._handling = False
         self.gate: Gate | None = None  #: counts queued tasks where their number is limited
@@ -250,9 +256,15 @@ class Driver:
     def _dispatch(self, command: DispatchTask) -> None:
         worker = self._workers[command.worker]
         entry = self.entries[command.task]
+        if command.ahead:
+            self._ahead.send(worker, command, entry.payload)
+            if self.gate is not None and not entry.out_of_gate:
+                self._leave_gate(entry)
+            return
         assert worker.process is not None
         worker.process.output.mark(entry.task._name)
         worker.busy_with = (command.task, command.attempt)
+        worker.assign(worker.busy_with)
         if self._upkeep.limited:
             self._upkeep.watch(self._workers.values)
         worker.payload = entry.payload
@@ -266,6 +278,15 @@ class Driver:
             self._leave_gate(entry)
         # While the worker gets to work; its answer can't overtake this, being read here, too.
         entry.task._start(worker.public)
+
+    def _start(self, command: StartTask) -> None:
+        self._ahead.start(self._workers[command.worker], command)
+
+    def _reclaim(self, command: ReclaimTasks) -> None:
+        self._ahead.reclaim(self._workers[command.worker])
+
+    def _check(self, command: CheckWorker) -> None:
+        self._ahead.check(self._workers[command.worker])
 
     def _unreachable(self, worker: WorkerLink, command: DispatchTask) -> None:
         if worker.busy_with == (command.task, command.attempt):
@@ -335,6 +356,7 @@ class Driver:
 
     def _on_exit(self, worker: WorkerLink, death: Death) -> None:
         slot = worker.id.slot
+        self._hearing.take_notes(worker, math.inf)
         started = self._staff.see_off(worker)
         if not self.core.closing and not (worker.asked and not death.reason):
             self._endings.failures[slot] = (
@@ -346,7 +368,7 @@ class Driver:
             )
         if not worker.ready and not self.opened.is_set():
             self._fail_start(slot, death)
-        if worker.busy_with and started != worker.busy_with:
+        if worker.busy_with and started is None:
             entry = self.entries.get(worker.busy_with[0])
             if entry is not None:
                 entry.task._requeue()
@@ -374,6 +396,9 @@ class Driver:
     _EXECUTORS: ClassVar[dict[type, Callable[[Driver, Any], None]]] = {
         SpawnWorker: _spawn,
         DispatchTask: _dispatch,
+        StartTask: _start,
+        CheckWorker: _check,
+        ReclaimTasks: _reclaim,
         InterruptTask: _interrupt,
         StopWorker: _stop,
         KillWorker: _kill,

@@ -24,11 +24,12 @@ class Entry:
     proxies: Sequence[ResultProxy] = ()  #: kept from being released
     retry: RetryPolicy | None = None  #: None for a task that runs once
     block: bool = True  #: whether to wait for room in the queue
+    kind: str | None = None  #: tasks of one take about as long
     out_of_gate: bool = False  #: it counts as queued no more
 
     def submission(self) -> TaskSubmitted:
         """Return the event that queues it."""
-        if self.retry is None:
-            return TaskSubmitted(self.task.number, self.timeout, self.worker)
-        plan, dice = self.retry.plan, random.random()
-        return TaskSubmitted(self.task.number, self.timeout, self.worker, plan, dice)
+        plan, dice = None, 0.5
+        if self.retry is not None:
+            plan, dice = self.retry.plan, random.random()
+        return TaskSubmitted(self.task.number, self.timeout, self.worker, plan, dice, self.kind)

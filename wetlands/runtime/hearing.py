@@ -7,10 +7,11 @@ is busy with.
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from wetlands.core.events import Outcome, TaskEnded, TaskProgressed, WorkerFaulted
+from wetlands.core.events import Outcome, TaskEnded, TaskProgressed, TaskReturned, WorkerFaulted
 from wetlands.result_proxy import Keeper, ResultProxy
 from wetlands.runtime.ending import Endings
 from wetlands.runtime.host import Host
@@ -29,6 +30,11 @@ if TYPE_CHECKING:
 
 #: Kept values that one message tells a worker to drop: its header has a limit.
 MAX_DROPPED = 10_000
+#: Of so many tasks of a kind whose pace is known, one is looked at.
+SAMPLE = 16
+_ENDINGS = frozenset(
+    (protocol.Result, protocol.Kept, protocol.Failure, protocol.Canceled, protocol.Skipped)
+)
 #: What an initializer is called on the wire, in place of a task and an attempt.
 INITIALIZER = (0, 1)
 
@@ -59,6 +65,15 @@ class Hearing:
     def receive(self, identity: bytes, frames: list[bytes]) -> None:
         """Handle a message; see `LoopClient`."""
         worker = self._staff.by_identity[identity]
+        if identity != worker.task_identity:
+            self._hear(worker, frames)
+            return
+        if worker.lent:
+            self.take_notes(worker)
+        self._hear(worker, frames)
+        worker.received += 1  # only now: what was noted after it must not be heard of before
+
+    def _hear(self, worker: WorkerLink, frames: list[bytes]) -> None:
         try:
             message = protocol.decode(frames)
         except protocol.RemoteProtocolError as error:
@@ -69,6 +84,30 @@ class Hearing:
             self._fault(worker, f"{kind.__name__} is not for a host")
         elif worker.welcome or kind is protocol.Hello:
             self._RECEIVERS[kind](self, worker, message)
+
+    def take_notes(self, worker: WorkerLink, received: float | None = None) -> None:
+        """Handle the endings that a worker has noted, up to its next message.
+
+        Args:
+            worker: Who.
+            received: How many messages have come from it, if not those that have been handled.
+        """
+        if worker.notes is None or worker.taking:
+            return  # an ending makes somebody look at those behind it, which are about to follow
+        upto, worker.taking = worker.received if received is None else received, True
+        try:
+            endings = worker.notes.take(upto)
+            spoke = bool(endings) and self._has_printed(worker)
+            for seconds, ending in endings:
+                message = protocol.decode([ending])
+                if type(message) not in _ENDINGS:
+                    raise ValueError(f"{type(message).__name__} is no ending")
+                worker.seconds = math.inf if spoke else seconds
+                self._RECEIVERS[type(message)](self, worker, message)
+        except (ValueError, protocol.RemoteProtocolError) as error:
+            self._fault(worker, str(error))
+        finally:
+            worker.taking = False
 
     def send_dropped(self, link: WorkerLink) -> None:
         """Tell an idle worker what it need not keep any more."""
@@ -95,6 +134,7 @@ class Hearing:
         if self._staff.plan.initializer and not worker.initializing:
             worker.initializing = True
             run = protocol.Run(*INITIALIZER, self._staff.plan.initializer)
+            worker.assign()
             with contextlib.suppress(PeerUnreachableError):  # its exit will tell why
                 self._transport.send(worker.task_identity, run)
         elif not worker.initializing:
@@ -138,12 +178,20 @@ class Hearing:
     def _on_canceled(self, worker: WorkerLink, message: protocol.Canceled) -> None:
         self._end(worker, message.task, message.attempt, Outcome.CANCELED, None)
 
+    def _on_skipped(self, worker: WorkerLink, message: protocol.Skipped) -> None:
+        run = (message.task, message.attempt)
+        if run in worker.runs:  # it was not certain before
+            worker.forget(run)
+            self._driver.handle(TaskReturned(worker.id, *run))
+
     def _end(
         self, worker: WorkerLink, task: int, attempt: int, outcome: Outcome, detail: object
     ) -> None:
         if worker.initializing and (task, attempt) == INITIALIZER:
             self._on_initialized(worker, outcome, detail)
             return
+        seconds = self._seconds(worker, task, attempt)
+        worker.forget((task, attempt))
         if worker.busy_with == (task, attempt):
             worker.busy_with = None
             worker.payload = ()
@@ -151,7 +199,28 @@ class Hearing:
                 self._upkeep.measure(worker)
             if worker.dropped:  # now: soon it may be busy again, for as long as tasks wait
                 self.send_dropped(worker)
-        self._driver.handle(TaskEnded(worker.id, task, attempt, outcome, detail))
+        self._driver.handle(TaskEnded(worker.id, task, attempt, outcome, detail, seconds))
+
+    def _seconds(self, worker: WorkerLink, task: int, attempt: int) -> float | None:
+        """Return how long a task took, if that is noted with its ending, or worth a look."""
+        seconds, worker.seconds = worker.seconds, None
+        entry = self._driver.entries.get(task)
+        if seconds is not None or entry is None or entry.kind is None or worker.notes is None:
+            return seconds
+        known = self._driver.core.pace.expect(entry.kind) < math.inf
+        if known and worker.runs.get((task, attempt), 0) % SAMPLE:
+            return None
+        return math.inf if self._has_printed(worker) else worker.notes.lasted()
+
+    def _has_printed(self, worker: WorkerLink) -> bool:
+        """Whether a worker has printed anything since this was asked.
+
+        What does is not sent ahead: nobody could tell which of several tasks a line belongs to.
+        """
+        if worker.process is None:
+            return False
+        before, worker.printed = worker.printed, worker.process.output.printed()
+        return worker.printed != before
 
     def _redeem(self, worker: WorkerLink, payload: Sequence[Any]) -> Sequence[Any]:
         """Have the value hold its segments from now on, whether it is ever looked at or not."""
@@ -177,5 +246,6 @@ class Hearing:
         protocol.Kept: _on_kept,
         protocol.Failure: _on_failure,
         protocol.Canceled: _on_canceled,
+        protocol.Skipped: _on_skipped,
         protocol.Void: lambda hearing, worker, message: None,
     }

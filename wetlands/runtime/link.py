@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from wetlands.core.events import WorkerId
+from wetlands.runtime.notes import WorkerNotes
 from wetlands.runtime.output import Limiter
 from wetlands.runtime.process import WorkerProcess
 from wetlands.runtime.transport import Transport
 from wetlands.task_event import TaskWorker
 from worker_entry import journal, protocol
-
-_ROOM = 16  #: bytes of the file that a worker notes its task in
 
 
 def _identity() -> bytes:
@@ -39,6 +37,16 @@ class WorkerLink:
     ready: bool = False  #: it has said that it can take tasks
     kill_reason: str = ""
     busy_with: tuple[int, int] | None = None  #: task and attempt
+    notes: WorkerNotes | None = field(default=None, repr=False)  #: once it is being started
+    runs: dict[tuple[int, int], int] = field(default_factory=dict)  #: what it has, with numbers
+    sent: int = 0  #: how many Runs, initializers included
+    received: int = 0  #: messages from its task socket
+    lent: set[tuple[int, int]] = field(default_factory=set)  #: those of them sent ahead
+    taking: bool = False  #: what it has noted is being handled
+    printed: int = 0  #: how many bytes, when that was looked at
+    seconds: float | None = None  #: noted with the ending that is being handled
+    reclaimed: frozenset[tuple[int, int]] = frozenset()  #: those last taken back from it
+    pack: list[bytes] = field(default_factory=list, repr=False)  #: those to be sent together
     payload: tuple[Any, ...] = ()  #: of that task, which may name segments, until it has answered
     dropped: list[int] = field(default_factory=list)  #: what it keeps, and need not any more
     kept: int = 0  #: how many values it keeps
@@ -53,7 +61,7 @@ class WorkerLink:
 
     def prepare(self, transport: Transport) -> dict[str, Any]:
         """Make the file that the worker notes its task in; return what it needs to connect."""
-        self.started_file.write_bytes(bytes(_ROOM))
+        self.notes = WorkerNotes(self.started_file)
         secret = ""
         if transport.keys is not None:
             self.public_key, secret = transport.keys.make()
@@ -83,12 +91,24 @@ class WorkerLink:
         """
         return journal.take(f"{self.started_file}{journal.SUFFIX}")
 
-    def last_started(self) -> tuple[int, int] | None:
-        """Return the last task and attempt that it began, once it is gone; forget its note."""
-        try:
-            content = self.started_file.read_bytes()
-            os.unlink(self.started_file)
-        except OSError:
-            return None
-        found = (int.from_bytes(content[:8], "big"), int.from_bytes(content[8:12], "big"))
-        return found if found != (0, 0) else None
+    def assign(self, run: tuple[int, int] | None = None) -> None:
+        """Give the next Run its number."""
+        self.sent += 1
+        if run is not None:
+            self.runs[run] = self.sent
+        if self.notes is not None:
+            self.notes.assign(self.sent)
+
+    def forget(self, run: tuple[int, int]) -> None:
+        """It has a Run no more."""
+        self.runs.pop(run, None)
+        self.lent.discard(run)
+
+    def last_begun(self) -> tuple[int, int] | None:
+        """Return the last one that it began of the tasks, with attempts, that it has."""
+        begun = 0 if self.notes is None else self.notes.begun()
+        last = None
+        for run, number in self.runs.items():
+            if number <= begun:
+                last = run
+        return last

@@ -51,6 +51,9 @@ logger = logging.getLogger(__name__)
 
 #: What one source may take of a pass, before the others get their turn.
 BATCH = 256
+#: What a thread may queue before it runs a pass. The loop thread would have to wait for the
+#: interpreter, 5 ms each time that it has let go of it for a call of the system.
+CROWD = 32
 #: How long the loop thread leaves the socket to those who lead, in seconds.
 PAUSE = 0.003
 
@@ -134,6 +137,12 @@ class Loop:
         self._inbox.append((client, call))
         if len(self._inbox) > BATCH:
             self._sleeper.wake()
+
+    def relieve(self) -> None:
+        """Run what is queued if it has become much, for a thread that goes on queueing."""
+        if len(self._inbox) % CROWD == 0:
+            self._led = True  # the loop thread had better stay away: it would wait for this one
+            self.run_queued()
 
     def run_queued(self) -> None:
         """Run what was posted and queued: here and now, or soon on another thread."""

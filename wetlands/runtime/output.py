@@ -34,7 +34,7 @@ logger = logging.getLogger("wetlands.worker")
 #: Bytes that are read at once, and the longest line.
 CHUNK = 64 * 1024
 #: Lines of stderr that an error message quotes.
-TAIL_LINES = 40
+TAIL_LINES = 60
 #: Log records a second that one worker can cause, and how many it may make at once.
 RATE = 500.0
 BURST = 2000.0
@@ -105,12 +105,26 @@ class WorkerOutput:
         """The last lines of stderr."""
         return "\n".join(self._tail)
 
-    def mark(self, task: TaskName) -> None:
-        """Note that what is printed from now on belongs to another task."""
-        # Most tasks print nothing: one look at both pipes is cheaper than two at how full they are.
-        empty = self._poll is not None and not self._poll.poll(0)
+    def mark(self, task: TaskName, silent: bool | None = None) -> None:
+        """Note that what is printed from now on belongs to another task.
+
+        Args:
+            task: Its name.
+            silent: What `is_silent` said, if somebody has just asked.
+        """
+        empty = self.is_silent() if silent is None else silent
         for stream in self.streams:
             stream.mark(task, empty)
+
+    def is_silent(self) -> bool:
+        """Whether there is certainly nothing in the pipes."""
+        # Most tasks print nothing: one look at both pipes is cheaper than two at how full they are.
+        return self._poll is not None and not self._poll.poll(0)
+
+    def printed(self) -> int:
+        """Return how many bytes have been printed, read or not."""
+        silent = self.is_silent()
+        return sum(stream.printed(silent) for stream in self.streams)
 
     def read(self, stream: _Stream) -> bool:
         """Read a chunk and log its lines; False at the end of the stream."""
@@ -185,6 +199,10 @@ class _Stream:
                 self._marks[-1] = (start, task)  # the task before printed nothing
             else:
                 self._marks.append((start, task))
+
+    def printed(self, empty: bool) -> int:
+        with self._lock:
+            return self._position + (0 if empty else self.pending())
 
     def pending(self) -> int:
         """Return how many bytes are in the pipe."""

@@ -34,6 +34,9 @@ from worker_entry.codec import Codec
 
 logger = logging.getLogger("wetlands.pool")
 
+#: Bytes that a call may have to be sent ahead with others, in one message.
+SMALL = 8 * 1024
+
 
 class Pool:
     """The workers of one environment. Safe to use from any thread.
@@ -115,7 +118,8 @@ class Pool:
         """
         task = make(self, next(self._numbers), description)
         home = home_of(proxies, self) if proxies else None
-        task._order = Entry(task, payload, timeout, home, proxies, retry, block)
+        kind = description if len(payload) < 4 and sum(map(len, payload)) < SMALL else None
+        task._order = Entry(task, payload, timeout, home, proxies, retry, block, kind)
         if start:
             return task.start()
         # Weakly: a task that nobody has any more, and nobody started, is forgotten.
@@ -159,7 +163,9 @@ class Pool:
         else:
             self._enter_gate(self._gate, task)
         # Read after queueing: a pass that lowers it later looks at the queue once more.
-        if not driver.saturated:
+        if driver.saturated:
+            loop.relieve()
+        else:
             loop.run_queued()
         if driver.closed.is_set():
             driver.abandon([task])  # it closed in between, and nobody reads the inbox

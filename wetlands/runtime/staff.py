@@ -84,7 +84,9 @@ class Staff:
 
     def see_off(self, link: WorkerLink) -> tuple[int, int] | None:
         """Forget a worker whose process is gone; return the last task that it began, if any."""
-        started = link.last_started()
+        started = link.last_begun()
+        if link.notes is not None:
+            link.notes.close()
         self._host.loop.disconnect(*link.identities)
         if self._host.transport.keys is not None:
             self._host.transport.keys.revoke(link.public_key)
@@ -135,5 +137,5 @@ class Staff:
         death = Death(
             returncode, link.kill_reason, tail, lack and not link.kill_reason, link.last_chunk()
         )
-        delay = LAST_WORDS if link.busy_with else 0.0
+        delay = LAST_WORDS if link.runs else 0.0
         self._host.loop.call_later(self._client, delay, lambda: self._on_exit(link, death))

@@ -3,8 +3,8 @@
 A ROUTER, with three rules that measurements taught:
 
 -   `ROUTER_MANDATORY`: without it a message to a peer that is gone, or full, vanishes.
--   No high-water mark: at most one task is under way to a worker, and what is small, as `Drop`,
-    must not make it look unreachable while it is slow to take it.
+-   No high-water mark: little is under way to a worker, and what is small, as `Drop`, must not make
+    it look unreachable while it is slow to take it.
 -   Every worker has random 128-bit identities that only it and the host know, and no handover:
     nobody can take its place.
 
@@ -92,6 +92,19 @@ class Transport:
             for frame in frames:
                 self._send(frame, _MORE)
             self._send(last, _LAST)
+        except zmq.ZMQError as error:
+            raise PeerUnreachableError(str(error)) from error
+
+    def send_frame(self, identity: bytes, frame: bytes) -> None:
+        """Send a message that is one frame, and written already.
+
+        Raises:
+            PeerUnreachableError: It can't be delivered now.
+        """
+        self.asked = False
+        try:
+            self._send(identity, _MORE)
+            self._send(frame, _LAST)
         except zmq.ZMQError as error:
             raise PeerUnreachableError(str(error)) from error
 

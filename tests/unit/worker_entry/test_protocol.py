@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import struct
@@ -48,6 +49,7 @@ messages: st.SearchStrategy[Any] = st.one_of(
     st.builds(protocol.Drop, st.lists(tasks.filter(lambda number: number < 2**63), max_size=4)),
     st.builds(protocol.Failure, tasks, attempts, st.dictionaries(texts, trees, max_size=4)),
     st.builds(protocol.Canceled, tasks, attempts),
+    st.builds(protocol.Skipped, tasks, attempts),
     st.builds(protocol.Void),
     st.builds(protocol.Welcome),
     st.builds(protocol.Reject, texts),
@@ -70,6 +72,7 @@ EXAMPLES: dict[str, Any] = {
         5, 0, {"kind": "exception", "error": "ValueError: no", "traceback": ["a"], "cause": None}
     ),
     "canceled": protocol.Canceled(6, 0),
+    "skipped": protocol.Skipped(6, 1),
     "void": protocol.Void(),
     "welcome": protocol.Welcome(),
     "reject": protocol.Reject("wrong token"),
@@ -114,7 +117,29 @@ def test_there_is_a_golden_file_for_every_kind_and_no_other() -> None:
     kinds = {type(message) for message in EXAMPLES.values()}
     assert kinds == {*protocol._KINDS, protocol.Void}
     assert {path.stem for path in GOLDEN.iterdir()} == set(EXAMPLES)
-    assert protocol.VERSION == 4
+    assert protocol.VERSION == 5
+
+
+@given(st.lists(messages.filter(lambda message: len(encode(message)) == 1), max_size=5))
+def test_several_messages_in_one_frame_are_read_back(several: list[Any]) -> None:
+    several = [message for message in several if encode(message) != [b""]]
+    frame = protocol.pack([encode(message)[0] for message in several])
+    assert protocol.is_pack([frame])
+    assert protocol.unpack(frame) == several
+
+
+@given(st.binary(max_size=60), st.integers(0, 3))
+def test_a_pack_that_is_none_is_refused(rest: bytes, count: int) -> None:
+    frame = struct.pack("!BH", 1, count) + rest
+    with contextlib.suppress(RemoteProtocolError):
+        assert len(protocol.unpack(frame)) == count
+
+
+def test_a_pack_that_is_too_long_or_cut_off_is_refused() -> None:
+    frame = protocol.pack([encode(EXAMPLES["run"])[0]])
+    for broken in (frame + b"x", frame[:-1], frame[:4], b"\1"):
+        with pytest.raises(RemoteProtocolError):
+            protocol.unpack(broken)
 
 
 def test_frames_may_be_views_of_memory() -> None:

@@ -512,7 +512,7 @@ def crash():
 
 def started_number(path):
     with open(path, "rb") as file:
-        return int.from_bytes(file.read(8), "big")
+        return int.from_bytes(file.read(8), sys.byteorder)
 
 
 class Witness:

@@ -1,0 +1,122 @@
+"""What a worker and its host note for each other: a real file, both of its ends."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wetlands.runtime.notes import WorkerNotes
+from worker_entry import notes
+from worker_entry.notes import Notes
+
+
+class Both:
+    """The two ends of one file."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "notes"
+        self.host = WorkerNotes(self.path)
+        self.worker = Notes(str(self.path))
+
+    def close(self) -> None:
+        self.worker._numbers.release()
+        self.worker._map.close()
+        self.host.close()
+
+
+@pytest.fixture
+def both(tmp_path: Path):
+    made = Both(tmp_path)
+    yield made
+    made.close()
+    assert not made.path.exists()
+
+
+def test_what_has_begun_is_known_at_once(both: Both) -> None:
+    assert both.host.begun() == 0
+    assert both.worker.begin()
+    assert both.worker.begin()
+    assert both.host.begun() == 2
+
+
+def test_what_is_reclaimed_in_time_does_not_begin(both: Both) -> None:
+    both.worker.begin()
+    assert both.host.reclaim([2, 3]) == [2, 3]
+    assert [both.worker.begin() for _ in range(3)] == [False, False, True]
+
+
+def test_of_what_may_have_begun_nothing_is_certain(both: Both) -> None:
+    both.worker.begin()
+    both.worker.begin()
+    assert both.host.reclaim([2, 3]) == [3]
+
+
+def test_a_mark_is_for_one_run_and_not_for_the_next_one_of_that_place(both: Both) -> None:
+    both.host.reclaim([1])
+    for number in range(1, notes.MARKS + 3):
+        both.host.assign(number) if number > 1 else None
+        assert both.worker.begin() == (number > 1), number
+
+
+def test_how_long_a_task_took_is_known(both: Both) -> None:
+    both.worker.end(0.25)
+    assert both.host.lasted() == 0.25
+
+
+def test_endings_are_read_in_order_and_once(both: Both) -> None:
+    assert both.worker.add(b"first", 1, 0.5)
+    assert both.worker.add(b"second", 1, 0.25)
+    assert both.host.take(1) == [(0.5, b"first"), (0.25, b"second")]
+    assert both.host.take(1) == []
+
+
+def test_an_ending_waits_for_the_message_that_was_sent_before_it(both: Both) -> None:
+    both.worker.add(b"first", 1, 0.5)
+    both.worker.add(b"second", 2, 0.5)
+    assert both.host.take(1) == [(0.5, b"first")]
+    assert both.host.take(1) == []
+    assert both.host.take(2) == [(0.5, b"second")]
+
+
+def test_what_is_too_large_for_the_ring_or_for_what_is_left_of_it_is_refused(both: Both) -> None:
+    assert not both.worker.add(bytes(notes.MAX_ENDING + 1), 0, 0.5)
+    while both.worker.add(bytes(notes.MAX_ENDING), 0, 0.5):
+        pass
+    assert len(both.host.take(0)) == notes.RING // (notes.MAX_ENDING + 12)
+    assert both.worker.add(bytes(notes.MAX_ENDING), 0, 0.5)
+
+
+@given(sizes=st.lists(st.integers(0, notes.MAX_ENDING), max_size=40), every=st.integers(1, 7))
+def test_the_ring_goes_round(tmp_path_factory, sizes: list[int], every: int) -> None:
+    both = Both(tmp_path_factory.mktemp("ring"))
+    noted, read = [], []
+    for index, size in enumerate(sizes):
+        ending = bytes([index % 256]) * size
+        if both.worker.add(ending, 0, 0.5):
+            noted.append(ending)
+        if index % every == 0:
+            read += [ending for _, ending in both.host.take(0)]
+    read += [ending for _, ending in both.host.take(0)]
+    both.close()
+    assert read == noted
+
+
+def test_a_worker_that_writes_nonsense_is_found_out(both: Both) -> None:
+    with open(both.path, "r+b") as file:
+        file.seek(8 * notes.WRITTEN)
+        file.write((2 * notes.RING).to_bytes(8, "little"))
+    with pytest.raises(ValueError, match="more than there is room for"):
+        both.host.take(0)
+
+
+def test_a_worker_that_cuts_the_file_off_has_begun_nothing(both: Both) -> None:
+    both.worker.begin()
+    both.worker.add(b"ending", 0, 0.5)
+    os.truncate(both.path, 20)
+    assert both.host.begun() == 0
+    os.truncate(both.path, 100)
+    both.host.take(0)

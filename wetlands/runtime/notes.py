@@ -1,0 +1,105 @@
+"""The host's end of the file in which a worker and its host take notes: `worker_entry.notes`."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from worker_entry import notes
+
+
+class WorkerNotes:
+    """What one worker notes. For the holder of the loop's role.
+
+    Raises:
+        OSError: There is no room for the file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        self._taken = 0
+        self._marked: set[int] = set()
+        # Not a hole: to find no room for it later would be a SIGBUS in the worker.
+        _write(self._file, bytes(notes.SIZE), 0)
+
+    def begun(self) -> int:
+        """Return how many Runs the worker has begun."""
+        return self._numbers()[notes.BEGUN]
+
+    def lasted(self) -> float:
+        """Return the seconds that its last task took."""
+        return self._numbers()[notes.LASTED] / 1e9
+
+    def assign(self, number: int) -> None:
+        """Give a Run its number, which another one may have had before."""
+        mark = number % notes.MARKS
+        if mark in self._marked:
+            self._marked.discard(mark)
+            _write(self._file, b"\0", notes.MARKS_AT + mark)
+
+    def reclaim(self, numbers: Sequence[int]) -> list[int]:
+        """Have Runs not begin; return those of which it is certain that they will not."""
+        for number in numbers:
+            self._marked.add(number % notes.MARKS)
+            _write(self._file, b"\1", notes.MARKS_AT + number % notes.MARKS)
+        begun = self.begun()
+        return [number for number in numbers if number > begun]
+
+    def take(self, received: float) -> list[tuple[float, bytes]]:
+        """Return the endings noted since, as seconds and message, up to a message that is to come.
+
+        Args:
+            received: How many messages of the worker have been read.
+
+        Raises:
+            ValueError: They make no sense.
+        """
+        written = self._numbers()[notes.WRITTEN]
+        if not 0 <= written - self._taken <= notes.RING:
+            raise ValueError("it has noted more than there is room for")
+        if written == self._taken:
+            return []
+        endings = []
+        for sent, seconds, ending in notes.split(self._ring(self._taken, written)):
+            if sent > received:
+                break
+            self._taken += notes.size_of(ending)
+            endings.append((seconds, ending))
+        _write(self._file, self._taken.to_bytes(8, sys.byteorder), 8 * notes.TAKEN)
+        return endings
+
+    def close(self) -> None:
+        """Remove the file."""
+        with contextlib.suppress(OSError):
+            os.close(self._file)
+            self._path.unlink()
+
+    def _numbers(self) -> tuple[int, ...]:
+        found = _read(self._file, notes.NUMBERS.size, 0)
+        # A worker that cuts it off has begun, and noted, nothing that anybody could know of.
+        return notes.NUMBERS.unpack(found) if len(found) == notes.NUMBERS.size else (0, 0, 0, 0)
+
+    def _ring(self, begin: int, end: int) -> bytes:
+        at, size = begin % notes.RING, end - begin
+        found = _read(self._file, min(size, notes.RING - at), notes.RING_AT + at)
+        if len(found) < size:
+            found += _read(self._file, size - len(found), notes.RING_AT)
+        return found
+
+
+if sys.platform == "win32":
+
+    def _read(file: int, size: int, at: int) -> bytes:
+        os.lseek(file, at, os.SEEK_SET)
+        return os.read(file, size)
+
+    def _write(file: int, data: bytes, at: int) -> None:
+        os.lseek(file, at, os.SEEK_SET)
+        os.write(file, data)
+
+else:
+    _read, _write = os.pread, os.pwrite

@@ -1,0 +1,109 @@
+"""What a worker and its host note for each other in a file: what has begun, what need not begin.
+
+A message tells what was true when it was sent, and is lost with its sender. A mapped file is there
+at once, and stays whatever its writer dies of. It begins with 64-bit numbers of this machine::
+
+    0  begun     how many Runs the worker has begun; written before anything of the user's runs
+    1  written   bytes of endings that the worker has noted, ever
+    2  taken     bytes of endings that the host has read, ever
+    3  lasted    nanoseconds that the last task took
+
+    64 .. 320    for each Run, by its number modulo 256: 1 if it is *reclaimed*, and not to begin
+    4096 ..      a ring of endings
+
+Runs are numbered from 1 on, as they are sent and taken; both sides count.
+
+**Reclaiming.** The host marks a Run, then looks at how many have begun. The worker says that it
+begins one, then looks for the mark. Both write before they read, hence one of them sees what the
+other wrote (Dekker 1965, in Dijkstra, EWD 123); that a lock is taken, or the kernel asked, in
+between keeps processors from exchanging the two. Should both see it, the worker gives way and says
+so: a Run that the host had to take for begun ends as Skipped.
+
+**Endings.** A worker that has more to do does not send how a task ended; it notes that here. Each
+ending is its length (u32), the number of messages that the worker had sent before (u32), the
+seconds that the task took (float), and the message. The host reads them in between the messages,
+at their place. They are written before their end is, in `written`.
+
+The host uses `pread` and `pwrite`, not a map: a worker could cut its file off, which would be a
+SIGBUS.
+"""
+
+from __future__ import annotations
+
+import mmap
+import struct
+import threading
+from typing import Iterator
+
+BEGUN, WRITTEN, TAKEN, LASTED = range(4)
+#: How many numbers there are, and of what kind.
+NUMBERS = struct.Struct("=4Q")
+MARKS, MARKS_AT = 256, 64
+RING, RING_AT = 64 * 1024, 4096
+SIZE = RING_AT + RING
+#: The largest ending, so that one of them never fills the ring.
+MAX_ENDING = 8 * 1024
+_ENDING = struct.Struct("=IIf")
+
+
+class Notes:
+    """The worker's end. For the main thread."""
+
+    def __init__(self, path: str) -> None:
+        with open(path, "r+b") as file:
+            self._map = mmap.mmap(file.fileno(), SIZE)
+        self._numbers = memoryview(self._map)[: NUMBERS.size].cast("Q")
+        # Not needed for anything but the order in which memory is written and read.
+        self._fence = threading.Lock()
+        self.begun = 0
+
+    def begin(self) -> bool:
+        """Note that the next Run begins; say whether it may, or is reclaimed."""
+        self.begun += 1
+        self._numbers[BEGUN] = self.begun
+        with self._fence:
+            pass
+        return not self._map[MARKS_AT + self.begun % MARKS]
+
+    def end(self, seconds: float) -> None:
+        """Note how long the task took."""
+        self._numbers[LASTED] = int(seconds * 1e9)
+
+    def add(self, ending: bytes, sent: int, seconds: float) -> bool:
+        """Note how a task ended, after so many messages; say whether there was room."""
+        written, size = self._numbers[WRITTEN], len(ending) + _ENDING.size
+        if len(ending) > MAX_ENDING or written + size - self._numbers[TAKEN] > RING:
+            return False
+        noted = _ENDING.pack(len(ending), sent, seconds) + ending
+        begin = written % RING
+        room = min(size, RING - begin)
+        self._map[RING_AT + begin : RING_AT + begin + room] = noted[:room]
+        if room < size:
+            self._map[RING_AT : RING_AT + size - room] = noted[room:]
+        with self._fence:
+            pass
+        self._numbers[WRITTEN] = written + size
+        return True
+
+
+def split(ring: bytes) -> Iterator[tuple[int, float, bytes]]:
+    """Give the endings in a piece of the ring: messages sent before, seconds, and the message.
+
+    Raises:
+        ValueError: It is none.
+    """
+    at = 0
+    while at < len(ring):
+        begin = at + _ENDING.size
+        if begin > len(ring):
+            raise ValueError("an ending without its beginning")
+        length, sent, seconds = _ENDING.unpack_from(ring, at)
+        at = begin + length
+        if at > len(ring):
+            raise ValueError("an ending that is cut off")
+        yield sent, seconds, ring[begin:at]
+
+
+def size_of(ending: bytes) -> int:
+    """Return how many bytes of the ring an ending takes."""
+    return len(ending) + _ENDING.size
