@@ -19,7 +19,7 @@ from wetlands.environments.flock import FileLock
 #: More of them would take the time from each other that tests give to what they wait for.
 MOST = 4
 #: More than cores: a test process waits for others, or for the disk, in a fifth of its time.
-SPARE = 1
+SPARE = 2
 
 
 def process_count(config: pytest.Config) -> int:

@@ -16,19 +16,6 @@ from wetlands.errors import EnvironmentBuildError
 
 Start = Callable[..., Peer]
 
-PROCESS = Path(__file__).with_name("test_process.py")
-
-
-#: Those of which every run covers all that may happen to a process; the others run tasks, and
-#: the rest with --long.
-USUAL = (SUPPORTED[0], host_minor(), SUPPORTED[-1])
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if item.path == PROCESS and item.callspec.params["new_peer"] not in USUAL:  # type: ignore[attr-defined]
-            item.add_marker("long")
-
 
 @pytest.fixture(scope="session")
 def registry(tmp_path_factory: pytest.TempPathFactory) -> Registry:

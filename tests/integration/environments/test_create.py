@@ -122,6 +122,7 @@ def test_the_variables_of_the_hosts_shell_do_not_matter(
 def test_the_root_may_have_any_name(tmp_path: Path, shared_root: Path, folder: str) -> None:
     root = tmp_path / folder
     root.mkdir()
+    (shared_root / "sidecar").mkdir(exist_ok=True)  # this may be the first test that needs it
     (root / "sidecar").symlink_to(shared_root / "sidecar")
     prefix = Registry(root).ensure("a b", parse_recipe({"pip": ["six"]}))
     assert run_in(prefix, "import six; print(six.__name__)") == "six"
