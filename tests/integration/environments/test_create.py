@@ -305,6 +305,7 @@ def test_an_environment_whose_root_was_moved_is_built_again(
     tmp_path: Path, shared_root: Path
 ) -> None:
     (tmp_path / "one").mkdir()
+    (shared_root / "sidecar").mkdir(exist_ok=True)
     (tmp_path / "one" / "sidecar").symlink_to(shared_root / "sidecar")
     Registry(tmp_path / "one").ensure("x", parse_recipe({"pip": ["six"]}))
     (tmp_path / "one").rename(tmp_path / "other")
