@@ -257,10 +257,25 @@ class PoolMachine(PoolBooks, RuleBasedStateMachine):
         if process.kills:
             assert self.feed(on.WorkerFaulted(worker, "more garbage")) == []
             return
+        self.send_garbage(worker, process)
+
+    def send_garbage(self, worker, process):
         process.kill_at = process.force_at = self.now
         process.force_outcome = Outcome.LOST
         process.limit_at = math.inf
         self.feed(on.WorkerFaulted(worker, "garbage"))
+
+    @rule(index=PICKS, undead=st.booleans())
+    def be_killed_with_more_done_than_is_known(self, index, undead):
+        worker = self.pick(index, lambda p: p.ahead and not p.kills)
+        if worker:
+            process = self.alive[worker]
+            process.began = process.ahead[0]
+            self.begun.add(process.began)
+            process.undead |= undead
+            self.send_garbage(worker, process)
+            if not undead:
+                self.end_task(worker, Outcome.COMPLETED)
 
     @rule(index=PICKS, sure=RARELY)
     def become_undead(self, index, sure):
