@@ -136,6 +136,7 @@ class MapSender:
             proxies=proxies,
             retry=self._retry,
             make=partial(MapTask, first=first, items=items, size=size, chunk=not single, hear=hear),
+            ahead=single,  # a chunk is no short task, whatever its function is
         )
         assert isinstance(task, MapTask)
         return task

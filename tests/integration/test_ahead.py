@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from concurrent.futures import wait
 from pathlib import Path
@@ -48,6 +49,22 @@ def odd(x, folder=None):
     return x
 
 
+def skip(x, task):
+    from worker_entry import protocol
+
+    task._send(protocol.Skipped(task._task, task._attempt))
+    return x
+
+
+def size(array):
+    return array.size
+
+
+def loud(x):
+    print("line of", x)
+    return x
+
+
 def told(x, task):
     task.update(str(x), current=x)
     task.set_output("x", x)
@@ -71,7 +88,7 @@ def make_known(env: Environment, module: str, function: str) -> None:
     def known() -> bool:
         for task in [env.submit(module, function, (0,)) for _ in range(4)]:
             task.wait_for(20)
-        return env._pool._driver.core.pace.expect(label) < 0.0005  # type: ignore[union-attr]
+        return env._pool._driver.core.paces.expect(label) < 0.0005  # type: ignore[union-attr]
 
     wait_until(known, 20)
 
@@ -241,3 +258,34 @@ def test_resizing_and_restarting_lose_none_of_them(launch: Launch, module: str) 
         if i % 400 == 200:
             env.restart()
     assert [task.wait_for(60).result for task in tasks] == list(range(1200))
+
+
+def test_what_prints_is_not_sent_ahead_and_what_does_not_is(launch: Launch, module: str) -> None:
+    env = launch()
+    for number in range(20):  # by turns, on one worker
+        env.execute(module, "loud", (number,))
+        env.execute(module, "same", (number,))
+    paces = env._pool._driver.core.paces  # type: ignore[union-attr]
+    assert paces.expect("ahead_module.py:loud") == math.inf
+    assert paces.expect("ahead_module.py:same") < math.inf
+
+
+def test_a_worker_that_skips_what_it_was_not_asked_to_skip_is_not_believed(
+    launch: Launch, module: str
+) -> None:
+    task = launch().submit(module, "skip", (1,)).wait_for(20)
+    assert isinstance(task.exception, WorkerLostError)
+    assert "not reclaimed" in str(task.exception)
+
+
+def test_calls_with_shared_memory_and_chunks_are_no_short_tasks(
+    launch: Launch, module: str
+) -> None:
+    env = launch()
+    assert list(env.map(module, "same", range(3000))) == list(range(3000))
+    paces = env._pool._driver.core.paces  # type: ignore[union-attr]
+    assert not paces.knows("ahead_module.py:same")
+    array = env.empty(10_000_000)
+    for _ in range(5):
+        env.execute(module, "size", (array,))
+    assert not paces.knows("ahead_module.py:size")

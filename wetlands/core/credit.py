@@ -24,7 +24,7 @@ import math
 from wetlands.core.actions import PoolActions
 from wetlands.core.commands import CheckWorker, DispatchTask, InterruptTask, ReclaimTasks, StartTask
 from wetlands.core.events import Outcome, TaskEnded, TaskReturned
-from wetlands.core.pace import Pace
+from wetlands.core.pace import Paces
 from wetlands.core.policy import PoolConfig
 from wetlands.core.slot import Slot, SlotState, Task
 
@@ -34,7 +34,7 @@ class Credit(PoolActions):
 
     def __init__(self, config: PoolConfig) -> None:
         super().__init__(config)
-        self.pace = Pace()
+        self.paces = Paces()
         # Limits that are looked at after each task leave no room for several at once.
         unlimited = math.isinf(config.max_tasks) and math.isinf(config.max_memory)
         self._lends = unlimited and config.credit_limit > 1
@@ -43,7 +43,7 @@ class Credit(PoolActions):
         """Have an idle worker begin; it can have more if this is a short task."""
         super()._dispatch(slot, task)
         slot.full = bool(slot.bound)  # those come before all others, once it is idle
-        slot.load = task.expected = self.pace.expect(task.kind)
+        slot.load = task.expected = self.paces.expect(task.kind)
         if slot.load < self.config.credit and self._lends and not slot.full:
             self._crew.roomy[slot.worker.slot] = slot
 
@@ -52,7 +52,7 @@ class Credit(PoolActions):
         roomy, credit = self._crew.roomy, self.config.credit
         while self.ready and roomy:
             task = next(iter(self.ready.values()))
-            expected = self.pace.expect(task.kind)
+            expected = self.paces.expect(task.kind)
             if expected >= credit or task.timeout < math.inf:
                 return  # the first one waits for an idle worker, and the others for their turn
             index, slot = next(iter(roomy.items()))
@@ -118,7 +118,7 @@ class Credit(PoolActions):
             return
         assert slot.task is not None
         if slot.task.kind is not None:
-            self.pace.forget(slot.task.kind)
+            self.paces.forget(slot.task.kind)
         self._crew.fill(slot)
         self._crew.stuck[slot.worker.slot] = slot
         slot.stall_due = math.inf

@@ -12,7 +12,7 @@ BELIEVED_AFTER = 3
 KINDS = 1000
 
 
-class Pace:
+class Paces:
     """Running means of the seconds that tasks of each kind take.
 
     Unlike a mean of all runs it follows a function whose work changes, and one that takes a
@@ -38,7 +38,12 @@ class Pace:
 
     def forget(self, kind: str) -> None:
         """Believe nothing of a kind any more, for a while."""
-        self._means.pop(kind, None)
+        if self._means.get(kind, (math.inf, 0))[0] < math.inf:
+            del self._means[kind]
+
+    def knows(self, kind: str) -> bool:
+        """Whether there were enough runs of a kind to believe their mean."""
+        return self._means.get(kind, (0.0, 0))[1] >= BELIEVED_AFTER
 
     def expect(self, kind: str | None) -> float:
         """Return the seconds that a task of the kind takes most likely; infinite if unknown."""

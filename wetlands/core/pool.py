@@ -147,7 +147,7 @@ class PoolCore(WorkerEvents):
         task, slot.task = slot.task, None
         assert task is not None
         if event.seconds is not None and task.kind is not None:
-            self.pace.note(task.kind, event.seconds)
+            self.paces.note(task.kind, event.seconds)
         slot.failures = 0
         slot.runs += 1
         if slot.runs >= self.config.max_tasks or slot.memory > self._recycled_beyond:

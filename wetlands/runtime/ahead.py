@@ -49,7 +49,7 @@ class Ahead:
             worker.busy_with = run
         if worker.process is not None:
             # Without looking: had those before it printed anything, it would not have been sent.
-            worker.process.output.mark(entry.task._name, silent=True)
+            worker.printed = worker.process.output.mark(entry.task._name, silent=True)
         entry.task._start(worker.public)
 
     def check(self, worker: WorkerLink) -> None:

@@ -262,7 +262,7 @@ class Driver:
                 self._leave_gate(entry)
             return
         assert worker.process is not None
-        worker.process.output.mark(entry.task._name)
+        worker.printed = worker.process.output.mark(entry.task._name)
         worker.busy_with = (command.task, command.attempt)
         worker.assign(worker.busy_with)
         if self._upkeep.limited:
@@ -369,9 +369,7 @@ class Driver:
         if not worker.ready and not self.opened.is_set():
             self._fail_start(slot, death)
         if worker.busy_with and started is None:
-            entry = self.entries.get(worker.busy_with[0])
-            if entry is not None:
-                entry.task._requeue()
+            self.requeue(worker.busy_with[0])
         self.handle(WorkerExited(worker.id, started, death))
 
     def _fail_start(self, slot: int, death: Death) -> None:
@@ -382,6 +380,12 @@ class Driver:
             log_tail=death.log_tail,
         )
         self.opened.set()
+
+    def requeue(self, number: int) -> None:
+        """Tell a task that has not begun after all that it waits again."""
+        entry = self.entries.get(number)
+        if entry is not None:
+            entry.task._requeue()
 
     # -- helpers ----------------------------------------------------------------------------------
 

@@ -180,9 +180,17 @@ class Hearing:
 
     def _on_skipped(self, worker: WorkerLink, message: protocol.Skipped) -> None:
         run = (message.task, message.attempt)
-        if run in worker.runs:  # it was not certain before
-            worker.forget(run)
-            self._driver.handle(TaskReturned(worker.id, *run))
+        number = worker.runs.get(run)
+        if number is None or worker.notes is None:
+            return  # as was certain before
+        if not worker.notes.is_marked(number):
+            self._fault(worker, "it skipped a task that was not reclaimed")
+            return
+        worker.forget(run)
+        if worker.busy_with == run:  # it was the next one, and taken for begun
+            worker.busy_with = None
+            self._driver.requeue(run[0])
+        self._driver.handle(TaskReturned(worker.id, *run))
 
     def _end(
         self, worker: WorkerLink, task: int, attempt: int, outcome: Outcome, detail: object
@@ -207,20 +215,17 @@ class Hearing:
         entry = self._driver.entries.get(task)
         if seconds is not None or entry is None or entry.kind is None or worker.notes is None:
             return seconds
-        known = self._driver.core.pace.expect(entry.kind) < math.inf
+        known = self._driver.core.paces.knows(entry.kind)
         if known and worker.runs.get((task, attempt), 0) % SAMPLE:
             return None
         return math.inf if self._has_printed(worker) else worker.notes.lasted()
 
     def _has_printed(self, worker: WorkerLink) -> bool:
-        """Whether a worker has printed anything since this was asked.
+        """Whether a worker has printed anything since its task began.
 
         What does is not sent ahead: nobody could tell which of several tasks a line belongs to.
         """
-        if worker.process is None:
-            return False
-        before, worker.printed = worker.printed, worker.process.output.printed()
-        return worker.printed != before
+        return worker.process is not None and worker.process.output.printed() != worker.printed
 
     def _redeem(self, worker: WorkerLink, payload: Sequence[Any]) -> Sequence[Any]:
         """Have the value hold its segments from now on, whether it is ever looked at or not."""

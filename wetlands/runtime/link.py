@@ -43,7 +43,7 @@ class WorkerLink:
     received: int = 0  #: messages from its task socket
     lent: set[tuple[int, int]] = field(default_factory=set)  #: those of them sent ahead
     taking: bool = False  #: what it has noted is being handled
-    printed: int = 0  #: how many bytes, when that was looked at
+    printed: int = 0  #: how many bytes, before its task began
     seconds: float | None = None  #: noted with the ending that is being handled
     reclaimed: frozenset[tuple[int, int]] = frozenset()  #: those last taken back from it
     pack: list[bytes] = field(default_factory=list, repr=False)  #: those to be sent together

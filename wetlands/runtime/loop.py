@@ -17,6 +17,7 @@ the loop thread does only what nobody else does:
 
 -   Who posts runs a pass himself if the role is free. If it is not, its holder will see what was
     posted: he looks at the inbox once more after he has given the role back.
+-   Who goes on posting while all workers are busy only queues, and runs a pass every `CROWD` times.
 -   Who waits for the end of the only task under way sleeps on the socket himself, and runs the
     passes that its messages need: he *leads*. The loop thread sees that and *stands by*:
     it sleeps beside the socket for a moment (`PAUSE`), or until the leader leaves unfinished things

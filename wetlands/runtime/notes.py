@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -23,8 +24,13 @@ class WorkerNotes:
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         self._taken = 0
         self._marked: set[int] = set()
-        # Not a hole: to find no room for it later would be a SIGBUS in the worker.
-        _write(self._file, bytes(notes.SIZE), 0)
+        try:
+            # Not a hole: to find no room for it later would be a SIGBUS in the worker.
+            if _write(self._file, bytes(notes.SIZE), 0) < notes.SIZE:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        except OSError:
+            self.close()
+            raise
 
     def begun(self) -> int:
         """Return how many Runs the worker has begun."""
@@ -48,6 +54,10 @@ class WorkerNotes:
             _write(self._file, b"\1", notes.MARKS_AT + number % notes.MARKS)
         begun = self.begun()
         return [number for number in numbers if number > begun]
+
+    def is_marked(self, number: int) -> bool:
+        """Whether a Run was reclaimed, so that the worker may skip it."""
+        return number % notes.MARKS in self._marked
 
     def take(self, received: float) -> list[tuple[float, bytes]]:
         """Return the endings noted since, as seconds and message, up to a message that is to come.
@@ -97,9 +107,9 @@ if sys.platform == "win32":
         os.lseek(file, at, os.SEEK_SET)
         return os.read(file, size)
 
-    def _write(file: int, data: bytes, at: int) -> None:
+    def _write(file: int, data: bytes, at: int) -> int:
         os.lseek(file, at, os.SEEK_SET)
-        os.write(file, data)
+        return os.write(file, data)
 
 else:
     _read, _write = os.pread, os.pwrite

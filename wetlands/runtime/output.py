@@ -105,16 +105,18 @@ class WorkerOutput:
         """The last lines of stderr."""
         return "\n".join(self._tail)
 
-    def mark(self, task: TaskName, silent: bool | None = None) -> None:
+    def mark(self, task: TaskName, silent: bool | None = None) -> int:
         """Note that what is printed from now on belongs to another task.
 
         Args:
             task: Its name.
-            silent: What `is_silent` said, if somebody has just asked.
+            silent: What `is_silent` would say, if that is known.
+
+        Returns:
+            How many bytes were printed before.
         """
         empty = self.is_silent() if silent is None else silent
-        for stream in self.streams:
-            stream.mark(task, empty)
+        return sum([stream.mark(task, empty) for stream in self.streams])
 
     def is_silent(self) -> bool:
         """Whether there is certainly nothing in the pipes."""
@@ -192,13 +194,14 @@ class _Stream:
         self._marks: deque[tuple[int, TaskName]] = deque()
         os.set_blocking(descriptor, False)
 
-    def mark(self, task: TaskName, empty: bool) -> None:
+    def mark(self, task: TaskName, empty: bool) -> int:
         with self._lock:
             start = self._position + (0 if empty else self.pending())
             if self._marks and self._marks[-1][0] == start:
                 self._marks[-1] = (start, task)  # the task before printed nothing
             else:
                 self._marks.append((start, task))
+            return start
 
     def printed(self, empty: bool) -> int:
         with self._lock:

@@ -98,6 +98,7 @@ class Pool:
         retry: RetryPolicy | None = None,
         block: bool = True,
         make: Callable[[TaskDriver, int, str], Task[Any]] = Task,
+        ahead: bool = True,
     ) -> Task[Any]:
         """Return a task, queued or not.
 
@@ -110,6 +111,7 @@ class Pool:
             retry: What to do when it fails; None: nothing.
             block: Whether to wait when the queue is full.
             make: Makes the task.
+            ahead: Whether a worker that is at a short task may be sent this one, too.
 
         Raises:
             SerializationError: No worker has the values of all proxies.
@@ -118,7 +120,7 @@ class Pool:
         """
         task = make(self, next(self._numbers), description)
         home = home_of(proxies, self) if proxies else None
-        kind = description if len(payload) < 4 and sum(map(len, payload)) < SMALL else None
+        kind = description if ahead and _is_small(payload) else None
         task._order = Entry(task, payload, timeout, home, proxies, retry, block, kind)
         if start:
             return task.start()
@@ -354,3 +356,8 @@ class Pool:
             logger.error("Environment %r did not close in time", self._plan.environment)
             driver.abandon(driver.all_tasks())
             driver.closed.set()
+
+
+def _is_small(payload: tuple[bytes, ...]) -> bool:
+    """Whether a call may travel with others; one that names memory which it shares may not."""
+    return len(payload) < 4 and type(payload[-1]) is bytes and sum(map(len, payload)) < SMALL

@@ -28,7 +28,7 @@ from wetlands.core.events import (
     WorkerFaulted,
     WorkerReady,
 )
-from wetlands.core.pace import BELIEVED_AFTER, KINDS, Pace
+from wetlands.core.pace import BELIEVED_AFTER, KINDS, Paces
 
 
 def short(*tasks):
@@ -148,7 +148,7 @@ def test_where_nothing_comes_back_somebody_looks_and_then_others_get_what_has_no
     assert pool(TICK, at=0.9) == []
     assert pool(TICK, at=1.0) == [CheckWorker(A1)]
     assert pool(TICK, at=2.0) == []  # nobody is idle who could take them
-    assert pool.core.pace.expect("f") == math.inf
+    assert pool.core.paces.expect("f") == math.inf
     assert pool(ended(B1, 1, seconds=None))[-1] == ReclaimTasks(A1)
     returned = [TaskReturned(A1, task, 1) for task in (5, 4, 3)]
     assert pool(*returned)[0] == DispatchTask(B1, 5, 2)  # the first that came back
@@ -192,7 +192,7 @@ def test_a_pool_that_closes_takes_back_what_has_not_begun():
 
 
 def test_a_mean_is_believed_after_a_few_runs_and_follows_what_changes():
-    pace = Pace()
+    pace = Paces()
     assert pace.expect("f") == pace.expect(None) == math.inf
     for _ in range(BELIEVED_AFTER):
         pace.note("f", 1.0)
@@ -204,14 +204,16 @@ def test_a_mean_is_believed_after_a_few_runs_and_follows_what_changes():
 
 
 def test_one_run_without_an_end_is_never_forgotten_by_the_mean():
-    pace = Pace()
+    pace = Paces()
     for seconds in (1.0, math.inf, 1.0, 1.0, 1.0):
         pace.note("f", seconds)
+    pace.forget("f")
+    assert pace.knows("f")
     assert pace.expect("f") == math.inf
 
 
 def test_so_many_kinds_are_remembered():
-    pace = Pace()
+    pace = Paces()
     for number in range(KINDS + 10):
         pace.note(str(number), 1.0)
     assert len(pace) == KINDS

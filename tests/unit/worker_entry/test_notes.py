@@ -120,3 +120,19 @@ def test_a_worker_that_cuts_the_file_off_has_begun_nothing(both: Both) -> None:
     assert both.host.begun() == 0
     os.truncate(both.path, 100)
     both.host.take(0)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="limits are those of POSIX")
+def test_where_there_is_no_room_for_the_file_it_is_an_error_and_nothing_is_left(
+    tmp_path: Path,
+) -> None:
+    import resource
+
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (notes.SIZE // 2, before[1]))
+    try:
+        with pytest.raises(OSError, match="No space left"):
+            WorkerNotes(tmp_path / "notes")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert not list(tmp_path.iterdir())
