@@ -289,3 +289,36 @@ def test_calls_with_shared_memory_and_chunks_are_no_short_tasks(
     for _ in range(5):
         env.execute(module, "size", (array,))
     assert not paces.knows("ahead_module.py:size")
+
+
+def test_what_is_sent_alone_does_not_overtake_what_was_to_be_sent_together(
+    launch: Launch, module: str, tmp_path: Path
+) -> None:
+    """In one pass, tasks are sent ahead and taken back, and their worker becomes idle."""
+    env = launch()
+    make_known(env, module, "odd")
+    make_known(env, module, "same")
+    (held,), gate = held_up(env, module, tmp_path, 1)
+    wait_until(lambda: held.status is TaskStatus.RUNNING, 20)
+    canceled = [env.submit(module, "same", (f"no {i}",), start=False) for i in range(3)]
+    wanted = env.submit(module, "same", ("yes",), start=False)
+    pool = env._pool
+    assert pool is not None
+    driver, loop = pool._driver, pool._host.loop
+
+    def all_at_once() -> None:
+        for task in canceled:
+            driver.submit(task)
+        assert len(driver.core.slots[0].ahead) == 3
+        for task in canceled:
+            driver.cancel(task, math.inf)
+        driver.submit(wanted)
+        gate.touch()
+        wait_until(loop.transport.readable, 20)  # the end of what holds the worker
+
+    loop.post(driver, all_at_once)
+    assert wanted.wait_for(20).result == "yes"
+    assert [task.wait_for(20).status for task in canceled] == [TaskStatus.CANCELED] * 3
+    assert env.execute(module, "same", ("last",)) == "last"
+    ran = env.execute(module, "ran_here")
+    assert [x for x in ran if isinstance(x, str)] == ["yes", "last"]

@@ -37,7 +37,7 @@ class Ahead:
         worker.lent.add(run)
         worker.pack += protocol.encode(protocol.Run(*run, payload))
         if len(worker.pack) == 1:
-            self._host.loop.at_end_of_pass(self._driver, lambda: self._send_pack(worker))
+            self._host.loop.at_end_of_pass(self._driver, lambda: self.flush(worker))
 
     def start(self, worker: WorkerLink, command: StartTask) -> None:
         """Take note that the worker is at a task that it had before."""
@@ -70,7 +70,13 @@ class Ahead:
             worker.forget(run)
             self._driver.handle(TaskReturned(worker.id, *run))
 
-    def _send_pack(self, worker: WorkerLink) -> None:
+    def flush(self, worker: WorkerLink) -> None:
+        """Send now what was to be sent at the end of this pass.
+
+        Before anything else that is a Run: both sides number them in the order of sending.
+        """
+        if not worker.pack:
+            return
         messages, worker.pack = worker.pack, []
         with contextlib.suppress(PeerUnreachableError):  # it is dying: they go to others
             self._host.transport.send_frame(worker.task_identity, protocol.pack(messages))

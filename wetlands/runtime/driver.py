@@ -264,6 +264,8 @@ class Driver:
         assert worker.process is not None
         worker.printed = worker.process.output.mark(entry.task._name)
         worker.busy_with = (command.task, command.attempt)
+        if worker.pack:
+            self._ahead.flush(worker)
         worker.assign(worker.busy_with)
         if self._upkeep.limited:
             self._upkeep.watch(self._workers.values)
