@@ -21,7 +21,7 @@ _MORE = int(zmq.SNDMORE)
 EXIT_PROTOCOL = 76  # EX_PROTOCOL of sysexits.h
 
 
-def undisturbed(function: Callable[[], None]) -> None:
+def undisturbed(function: Callable[[], object]) -> None:
     """Call a function again when what a signal handler raised may have kept it from its end.
 
     The handlers are those that a task left behind, or the one of SIGINT. There is a limit, because
@@ -29,14 +29,15 @@ def undisturbed(function: Callable[[], None]) -> None:
     """
     for _ in range(1000):
         try:
-            return function()
+            function()
+            return
         except (zmq.ZMQError, SystemExit):
             raise
         except KeyboardInterrupt:
             pass  # the task that it was meant for is over
         except BaseException:  # from an alarm, say
             traceback.print_exc()
-    return function()
+    function()
 
 
 def connect(context: Any, config: dict[str, Any], identity: str) -> Any:

@@ -49,7 +49,7 @@ from worker_entry.control import Control, go_first, tie_to_host
 from worker_entry.failure import clean
 from worker_entry.handle import RemoteTaskHandle
 from worker_entry.modules import Modules, TargetError, find_function, list_functions
-from worker_entry.notes import Notes
+from worker_entry.notes import MAX_ENDING, Notes
 from worker_entry.portable import registry
 from worker_entry.segment_carrier import WorkerCarrier
 from worker_entry.streams import Streams
@@ -85,6 +85,7 @@ class Worker:
         self._packed = False  #: whether the message in hand came in one
         self._half = 0  #: of its length: when the host hears of those that ended
         self._seconds = 0.0  #: what the last task took
+        self._told: protocol.Message | None = None  #: the last ending, if it went as a message
         # Weak, or functions that are no longer used, and all that they refer to, would stay.
         self._takes_task: Any = weakref.WeakKeyDictionary()
         self._calls: dict[bytes, dict[str, Any]] = {}
@@ -130,6 +131,10 @@ class Worker:
             self._line.extend(messages)
             self._half = len(messages) // 2
             self._socket.taking = False
+            told, self._told = self._told, None
+            if self._packed and told is not None:
+                # It may still be on its way, and would be lost with us. Heard twice it is dropped.
+                undisturbed(partial(self._note, told))
         return self._line.popleft()
 
     def interrupt(self, task: int, attempt: int) -> None:
@@ -169,6 +174,7 @@ class Worker:
         if not self._packed:
             self._notes.end(self._seconds)
             self._socket.send_ending(ending)
+            self._told = ending if _is_small(ending) else None
         elif not self._note(ending):
             self._socket.send_ending(ending)
         elif len(self._line) in (0, self._half):
@@ -178,7 +184,7 @@ class Worker:
     def _note(self, ending: protocol.Message) -> bool:
         """Leave an ending where the host finds it, if it is small and knows what came before."""
         sent = self._socket.sent
-        if sent is None or len(getattr(ending, "payload", ())) > 1:
+        if sent is None or not _is_small(ending):
             return False
         frames = protocol.encode(ending)
         return len(frames) == 1 and self._notes.add(frames[0], sent, self._seconds)
@@ -331,6 +337,12 @@ class Worker:
         if place is None:
             place = self._takes_task[function] = _task_place(function)
         return bool(place >= len(args))
+
+
+def _is_small(ending: protocol.Message) -> bool:
+    """Whether an ending may be noted: one that names memory which it lends may not."""
+    payload = getattr(ending, "payload", ())
+    return len(payload) < 2 and sum(map(len, payload)) <= MAX_ENDING
 
 
 def _task_place(function: Any) -> int:

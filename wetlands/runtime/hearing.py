@@ -168,6 +168,8 @@ class Hearing:
         self._end(worker, message.task, message.attempt, Outcome.COMPLETED, detail)
 
     def _on_kept(self, worker: WorkerLink, message: protocol.Kept) -> None:
+        if (message.task, message.attempt) not in worker.runs:
+            return  # heard before, and counted
         proxy = ResultProxy(self._keeper, worker.id, message.task, message.type)
         self._upkeep.keep(worker)
         self._end(worker, message.task, message.attempt, Outcome.COMPLETED, proxy)

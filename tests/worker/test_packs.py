@@ -1,0 +1,61 @@
+"""Several Runs in one message: begun in order, skipped if reclaimed, their endings noted."""
+
+from __future__ import annotations
+
+from tests.support.waiting import wait_until
+from tests.worker.conftest import Start
+from tests.worker.peer import PATIENCE, Peer
+from worker_entry import protocol
+
+
+def endings(peer: Peer, count: int) -> list[tuple[type, int]]:
+    """Return the kinds and tasks of the endings that were noted, once there are so many."""
+    wait_until(lambda: len(peer.noted()) >= count, PATIENCE)
+    return [(type(message), message.task) for message in peer.noted()]
+
+
+def test_endings_are_noted_in_order_and_the_host_is_told_to_look(start: Start) -> None:
+    peer = start()
+    numbers = peer.send_pack([("echo", i) for i in range(4)])
+    assert endings(peer, 4) == [(protocol.Result, number) for number in numbers]
+    values = [peer.codec.loads(message.payload) for message in peer.noted()]
+    assert values == [((i,), {}) for i in range(4)]
+    assert [peer.receive(), peer.receive()] == [protocol.Void()] * 2  # in the middle, at the end
+
+
+def test_what_is_reclaimed_in_time_is_skipped(start: Start) -> None:
+    peer = start()
+    peer.mark(peer.next_number() + 1)
+    first, second, third = peer.send_pack([("echo", i) for i in range(3)])
+    assert endings(peer, 3) == [
+        (protocol.Result, first),
+        (protocol.Skipped, second),
+        (protocol.Result, third),
+    ]
+
+
+def test_an_ending_that_may_still_be_on_its_way_is_noted_before_the_next_task_begins(
+    start: Start,
+) -> None:
+    peer = start()
+    peer.call("echo", 1)
+    last = peer._number
+    (number,) = peer.send_pack([("echo", 2)])
+    assert endings(peer, 2) == [(protocol.Result, last), (protocol.Result, number)]
+
+
+def test_what_is_too_large_to_be_noted_is_sent(start: Start) -> None:
+    peer = start()
+    first, second = peer.send_pack([("echo", b"x" * 10_000), ("echo", 2)])
+    message = peer.receive()
+    assert isinstance(message, protocol.Result)
+    assert message.task == first
+    assert endings(peer, 1) == [(protocol.Result, second)]
+
+
+def test_a_single_run_follows_a_pack_as_ever(start: Start) -> None:
+    peer = start()
+    peer.send_pack([("echo", 1)])
+    assert peer.receive() == protocol.Void()
+    assert peer.call("echo", 2) == ((2,), {})
+    assert peer.started == 2
