@@ -16,7 +16,7 @@ import re
 import weakref
 from typing import Any, Callable, Sequence
 
-from worker_entry.segment import HEADER, SEATS, Segment, attach, map_file, open_existing
+from worker_entry.segment import HEADER, RETIRED, SEATS, Segment, attach, map_file, open_existing
 
 #: Maps that are kept at least when nothing lies in them.
 _KEPT = 512
@@ -92,16 +92,16 @@ class Attachments:
             OSError, ValueError: There is no such segment.
             StaleReferenceError: The lease has ended.
         """
-        found = self._attach(place, name)
+        found = self._attached.get((place, name))
+        if found is None or found.segment.words[RETIRED]:
+            found = self._attach(place, name)
         hold = found.alive()
         if hold is None or found.number != number:
             hold = self._take(found, number)
         data = _map_again(found.segment) if private else found.segment.map
         exporter = found.kind.from_buffer(data)
         exporter.hold = hold  # type: ignore[attr-defined,unused-ignore]
-        from pickle import PickleBuffer  # type: ignore[attr-defined,unused-ignore]
-
-        return PickleBuffer(exporter).raw()[HEADER:]
+        return memoryview(exporter).cast("B")[HEADER:]
 
     def forget(self, prefix: str) -> None:
         """Let go of the maps of a process that is gone; what lies in them stays."""
@@ -109,13 +109,11 @@ class Attachments:
             del self._attached[key]
 
     def _attach(self, place: int, name: str) -> _Attachment:
-        found = self._attached.get((place, name))
-        if found is None or found.segment.retired():
-            if not (0 <= place < len(self._folders) and _NAME.fullmatch(name)):
-                raise ValueError(f"no segment can be named {name!r}")
-            self._prune()
-            found = _Attachment(attach(place, self._folders[place], name))
-            self._attached[place, name] = found
+        if not (0 <= place < len(self._folders) and _NAME.fullmatch(name)):
+            raise ValueError(f"no segment can be named {name!r}")
+        self._prune()
+        found = _Attachment(attach(place, self._folders[place], name))
+        self._attached[place, name] = found
         return found
 
     def _take(self, found: _Attachment, number: int) -> Any:

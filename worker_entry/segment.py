@@ -75,7 +75,8 @@ class Segment:
         self.path = os.path.join(folder, name)
         self.room = room
         self.map = map_file(descriptor, HEADER + room)
-        self.words: Any = memoryview(self.map)[:HEADER].cast("I")
+        self._data = memoryview(self.map)
+        self.words: Any = self._data[:HEADER].cast("I")
 
     @property
     def number(self) -> int:
@@ -107,8 +108,12 @@ class Segment:
 
     def write(self, offset: int, view: Any) -> None:
         """Copy a buffer of bytes to an offset of the data."""
-        target = memoryview(self.map)[HEADER + offset : HEADER + offset + len(view)]
-        if len(view) > _PIECE and not view.readonly:
+        start = HEADER + offset
+        if len(view) <= _PIECE:
+            self._data[start : start + len(view)] = view
+            return
+        target = self._data[start : start + len(view)]
+        if not view.readonly:
             _copy(target, view)
             return
         for start in range(0, len(view), _PIECE):

@@ -1,9 +1,6 @@
 """Takes large buffers to the other side in mapped segments: one copy on this side, none on that.
 
-The frames are a table, as JSON, and after it the buffers that go inline after all. The table has an
-entry for each buffer: null for one that goes inline, or ``[place, name, number, private, offset,
-length]``: where in which segment it lies, in which lease, and whether the other side maps it so
-that what is written stays there.
+The frames are a table (see `segment_table`), and after it the buffers that go inline after all.
 
 Who keeps a segment while it is on its way? What is sent is a `Table`, a frame that keeps its
 leases. On the host it is a part of the task's payload, which lives until the task has ended and its
@@ -17,7 +14,6 @@ the table is collected some time, and lets go.
 
 from __future__ import annotations
 
-import json
 import os
 from typing import Any, Callable, Sequence
 
@@ -25,17 +21,10 @@ from worker_entry.attachments import Attachments
 from worker_entry.carrier import InlineCarrier
 from worker_entry.segment import ALIGNMENT, SEATS
 from worker_entry.segment_pool import Lease, SegmentPool
-
-# Made here and now: a task may replace functions of the json module in the process we share.
-_read_json = json.JSONDecoder().decode
+from worker_entry.segment_table import INLINE, read_table, write_entry
 
 #: Below it, a copy through the socket is cheaper than what is done about a segment.
 THRESHOLD = 64 * 1024
-#: Types of an entry's fields.
-_FIELDS = (int, str, int, bool, int, int)
-
-#: Where a buffer lies already: an entry of the table, and what keeps it.
-Lying = "tuple[list[Any], Any]"
 
 
 class Table(bytes):
@@ -109,11 +98,9 @@ class SegmentCarrier:
     def pack(self, buffers: Sequence[Any]) -> list[Any]:
         """See `Carrier`."""
         views = [buffer.raw() for buffer in buffers]
-        find = self.find
-        lying = [find(view) if find else None for view in views]
-        copied = [view for view, place in zip(views, lying) if place is None]
+        lying = self._lying(views)
         # In a forked child everything is a copy, and the segments are its parent's.
-        lease = self._lease(copied) if copied and os.getpid() == self._pid else None
+        lease = self._lease(_room(views, lying)) if os.getpid() == self._pid else None
         return self._frames(views, lying, lease)
 
     def unpack(self, frames: Sequence[Any]) -> list[Any]:
@@ -140,25 +127,31 @@ class SegmentCarrier:
         inline = iter(frames[1:])
         borrowed: dict[tuple[Any, ...], Any] = {}
         found = []
-        for entry in _read_table(frames[0]):
+        for entry in read_table(bytes(frames[0])):
             if entry is None:
                 found += self._inline.unpack([next(inline)])
                 continue
-            key, (offset, length) = tuple(entry[:4]), entry[4:]
-            if not entry[1].startswith(prefix):
-                raise ValueError(f"segment {entry[1]!r} is not the sender's own")
-            if key not in borrowed:
-                borrowed[key] = self.attachments.borrow(*key)
-            if not 0 <= offset <= offset + length <= len(borrowed[key]):
+            place, name, number, private, offset, size = entry
+            if not name.startswith(prefix):
+                raise ValueError(f"segment {name!r} is not the sender's own")
+            data = borrowed.get(entry[:4])
+            if data is None:
+                data = borrowed[entry[:4]] = self.attachments.borrow(place, name, number, private)
+            if offset + size > len(data):
                 raise ValueError("a buffer lies outside of its segment")
-            found.append(borrowed[key][offset : offset + length])
+            found.append(data[offset : offset + size])
         return found
 
-    def _lease(self, views: Sequence[Any]) -> Lease | None:
-        return self.pool.lease(sum(map(_aligned, map(len, views))), self._wait)
+    def _lying(self, views: Sequence[Any]) -> Sequence[Any]:
+        """Return, for each buffer, its entry and what keeps it, or None if it is to be copied."""
+        find = self.find
+        return [None] * len(views) if find is None else [find(view) for view in views]
+
+    def _lease(self, room: int) -> Lease | None:
+        return self.pool.lease(room, self._wait) if room else None
 
     def _frames(self, views: Sequence[Any], lying: Sequence[Any], lease: Lease | None) -> list[Any]:
-        entries: list[Any] = []
+        entries: list[bytes] = []
         inline: list[bytes] = []
         kept: list[Any] = [] if lease is None else [lease]
         offset = carried = 0
@@ -167,16 +160,16 @@ class SegmentCarrier:
                 entries.append(place[0])
                 kept.append(place[1])
             elif lease is not None:
-                lease.segment.write(offset, view)
-                segment = lease.segment
-                here = [segment.place, segment.name, lease.number, False, offset, len(view)]
-                entries.append(here)
-                offset += _aligned(len(view))
-                carried += len(view)
+                segment, size = lease.segment, len(view)
+                segment.write(offset, view)
+                here = (segment.place, segment.name, lease.number, False, offset, size)
+                entries.append(write_entry(*here))
+                offset += _aligned(size)
+                carried += size
             else:
-                entries.append(None)
+                entries.append(INLINE)
                 inline.append(bytes(view))
-        table = Table(f"[{','.join(map(_write_entry, entries))}]".encode())
+        table = Table(b"".join(entries))
         table.kept, table.carried = tuple(kept), carried
         return [table, *inline]
 
@@ -194,23 +187,9 @@ def _aligned(size: int) -> int:
     return -(-size // ALIGNMENT) * ALIGNMENT
 
 
-def _write_entry(entry: Any) -> str:
-    # By hand, which is faster: numbers, and a name of letters, digits, dots and dashes.
-    if entry is None:
-        return "null"
-    place, name, number, private, offset, length = entry
-    return f'[{place},"{name}",{number},{"true" if private else "false"},{offset},{length}]'
-
-
-def _read_table(frame: Any) -> list[Any]:
-    table = _read_json(bytes(frame).decode())
-    if not isinstance(table, list) or not all(map(_is_entry, table)):
-        raise ValueError("the table of buffers makes no sense")
-    return table
-
-
-def _is_entry(entry: Any) -> bool:
-    return entry is None or (isinstance(entry, list) and tuple(map(type, entry)) == _FIELDS)
+def _room(views: Sequence[Any], lying: Sequence[Any]) -> int:
+    """Return how many bytes those need that are to be copied."""
+    return sum([_aligned(len(view)) for view, place in zip(views, lying) if place is None])
 
 
 def settle(lease: Lease) -> None:

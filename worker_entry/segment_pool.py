@@ -74,6 +74,10 @@ class SegmentPool:
             wait: Called when the ceiling is reached: waits a moment, and says whether to try again.
         """
         room = rounded(size)
+        found = self._reuse(room)
+        return Lease(self, found) if found is not None else self._search(room, wait)
+
+    def _search(self, room: int, wait: Callable[[], bool]) -> Lease | None:
         found = self._find(room)
         more = HEADER + room <= self._ceiling
         while found is None and more:
@@ -85,7 +89,10 @@ class SegmentPool:
 
     def give_back(self, found: Segment) -> None:
         """Take a segment back, held by others or not."""
-        self._shelf(found.room).append(found)
+        shelf = self._shelves.get(found.room)
+        if shelf is None:
+            shelf = self._shelves.setdefault(found.room, deque())
+        shelf.append(found)
 
     def retire(self) -> None:
         """Give up all segments."""
@@ -118,7 +125,8 @@ class SegmentPool:
         except IndexError:  # others are taking from it, too
             pass
         finally:
-            shelf.extendleft(held)
+            if held:
+                shelf.extendleft(held)
         return None
 
     def _trim(self) -> bool:
@@ -137,9 +145,6 @@ class SegmentPool:
                     self.segments.pop(found.name, None)
                     found.retire()
         return trimmed
-
-    def _shelf(self, room: int) -> deque[Segment]:
-        return self._shelves.setdefault(room, deque())
 
     def _make(self, place: int, room: int) -> Segment | None:
         folder, name = self._folders[place], f"{self._prefix}{next(self._numbers):x}"

@@ -96,9 +96,9 @@ class HostCarrier(SegmentCarrier):
     def _prefix(self, slot: int, incarnation: int) -> str:
         return f"{self._family}.{_owner(slot, incarnation)}."
 
-    def _lease(self, views: Sequence[Any]) -> Lease | None:
+    def _lease(self, room: int) -> Lease | None:
         self._pauses = 0
-        lease = super()._lease(views)
+        lease = super()._lease(room)
         if lease is not None:
             settle(lease)
         return lease

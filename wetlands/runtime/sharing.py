@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from wetlands.errors import ConfigurationError
 from worker_entry.segment import HEADER
+from worker_entry.segment_table import write_entry
 
 if TYPE_CHECKING:
     from wetlands.runtime.segments import HostCarrier
@@ -52,7 +53,7 @@ class SharedArrays:
             return None
         return import_numpy().ndarray(shape, dtype, self._memory(lease, size, mode))
 
-    def find(self, view: Any) -> tuple[list[Any], Any] | None:
+    def find(self, view: Any) -> tuple[bytes, Any] | None:
         """Return the entry of a buffer in a table, and what keeps it; None if it is no such."""
         if not len(view):
             return None
@@ -63,9 +64,8 @@ class SharedArrays:
                 self._all.pop(key, None)
             elif shared.start <= address < shared.stop:
                 place, name = shared.segment.place, shared.segment.name
-                offset = address - shared.start
-                entry = [place, name, shared.number, shared.private, offset, len(view)]
-                return entry, exporter
+                lease = (place, name, shared.number, shared.private)
+                return write_entry(*lease, address - shared.start, len(view)), exporter
         return None
 
     def close(self) -> None:

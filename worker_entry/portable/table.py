@@ -115,13 +115,13 @@ class Table(dict):  # type: ignore[type-arg]
         self._protocol = protocol
         self._others = copyreg.dispatch_table if others is None else others
         self._ordinary = methodcaller("__reduce_ex__", protocol)
-        self._state = _state()
+        self._generation, self._size = registry.generation(), len(copyreg.dispatch_table)
 
     def refresh(self) -> None:
         """Forget everything if users have registered types since."""
-        state = _state()
-        if state != self._state:
-            self._state = state
+        generation, size = registry.generation(), len(copyreg.dispatch_table)
+        if generation != self._generation or size != self._size:
+            self._generation, self._size = generation, size
             self.clear()
 
     def __missing__(self, cls: type) -> Reduce:
@@ -162,7 +162,3 @@ def _family(cls: type) -> str | None:
 
 def _name(cls: type) -> tuple[str, str]:
     return (str(getattr(cls, "__module__", "")).partition(".")[0], cls.__name__)
-
-
-def _state() -> tuple[int, int]:
-    return registry.generation(), len(copyreg.dispatch_table)

@@ -216,3 +216,20 @@ def test_threads_do_not_share_a_pickler() -> None:
     for thread in threads:
         thread.join()
     assert not wrong
+
+
+@pytest.mark.skipif(sys.version_info < (3, 8), reason="buffers out of band came with Python 3.8")
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_what_lies_in_the_main_module_goes_by_value_beside_large_buffers(
+    monkeypatch: pytest.MonkeyPatch, place: int
+) -> None:
+    class Local:
+        pass
+
+    Local.__module__, Local.__qualname__ = "__main__", "Local"
+    monkeypatch.setattr(sys.modules["__main__"], "Local", Local, raising=False)
+    buffers = [pickle.PickleBuffer(bytearray(b"__main__" * 1000)) for _ in range(2)]
+    (alone,) = BY_VALUE.dumps(list(buffers))
+    assert b"cloudpickle" not in alone
+    (frame,) = BY_VALUE.dumps([*buffers[:place], Local(), *buffers[place:]])
+    assert b"cloudpickle" in frame

@@ -22,6 +22,7 @@ from wetlands.runtime.segments import HostCarrier
 from worker_entry.segment import ALIGNMENT, HEADER
 from worker_entry.segment_carrier import Table, WorkerCarrier
 from worker_entry.segment_pool import SegmentPool, rounded
+from worker_entry.segment_table import INLINE, Place, read_table, write_entry
 
 SIZE = 200_000
 ROOT = Path(__file__).parents[3]
@@ -69,6 +70,10 @@ def worker(host: HostCarrier) -> WorkerCarrier:
     return worker_of(host)
 
 
+def places_of(frames: list[Any]) -> list[Place]:
+    return [entry for entry in read_table(frames[0]) if entry is not None]
+
+
 def content(seed: int, size: int = SIZE) -> bytearray:
     return bytearray((seed + i) % 251 for i in range(251)) * (size // 251 + 1)
 
@@ -100,7 +105,7 @@ def test_buffers_arrive_as_they_were_and_can_be_written_to(
     found = worker.unpack([bytes(frame) for frame in frames])
     assert [bytes(buffer) for buffer in found] == parts
     assert len(files(host)) == 1, "the buffers of one value share a segment"
-    offsets = [entry[4] for entry in json.loads(frames[0])]
+    offsets = [entry[4] for entry in places_of(frames)]
     assert all(offset % ALIGNMENT == 0 for offset in offsets)
     found[1][:3] = b"own"
     assert parts[1][:3] != b"own"
@@ -289,7 +294,7 @@ def test_the_ceiling_is_for_host_and_workers_together(make: Make) -> None:
     worker = worker_of(host)
     kept = [pack(host, content(1)), send(worker, content(2)), pack(host, content(3))]
     over = [pack(host, content(4)), send(worker, content(5))]
-    places = [json.loads(frames[0])[0][0] for frames in kept + over]
+    places = [places_of(frames)[0][0] for frames in kept + over]
     assert places == [0, 0, 0, 1, 1], "the rest lies among temporary files"
     for seed, frames in enumerate(kept + over, 1):
         carrier = worker if type(frames[0]) is Table else host
@@ -301,7 +306,7 @@ def test_what_lies_unused_makes_way_for_what_is_larger(make: Make) -> None:
     for _ in range(3):
         pack(host, content(1))
     pack(host, content(2, 4 * SIZE))
-    assert json.loads(pack(host, content(2, 4 * SIZE))[0])[0][0] == 0
+    assert places_of(pack(host, content(2, 4 * SIZE)))[0][0] == 0
     assert len(files(host)) == 1
 
 
@@ -319,13 +324,13 @@ def test_a_caller_waits_for_space_while_a_task_has_some(make: Make) -> None:
     payloads.append(tuple(pack(host, content(1))))
     frames = pack(host, content(2))
     assert len(looks) >= 5
-    assert json.loads(frames[0])[0][0] == 0
+    assert places_of(frames)[0][0] == 0
     assert len(files(host)) == 1
 
 
 def test_nobody_waits_for_what_can_never_fit(make: Make) -> None:
     host = make(ceiling=SIZE, busy=lambda: pytest.fail("waited"))
-    assert json.loads(pack(host, content(1, 3 * SIZE))[0])[0][0] == 1
+    assert places_of(pack(host, content(1, 3 * SIZE)))[0][0] == 1
 
 
 def test_without_any_space_buffers_go_inline(make: Make, folders: list[str]) -> None:
@@ -336,7 +341,7 @@ def test_without_any_space_buffers_go_inline(make: Make, folders: list[str]) -> 
     to_worker = pack(host, content(1), content(2))
     to_host = pack(worker, content(3), content(4))
     for there, back in ((to_worker, worker), (to_host, host)):
-        assert json.loads(there[0]) == [None, None]
+        assert read_table(there[0]) == [None, None]
         assert len(there) == 3
         found = back.look_up([bytes(frame) for frame in there])
         assert [len(buffer) for buffer in found] == [len(content(1))] * 2
@@ -346,13 +351,14 @@ def test_without_any_space_buffers_go_inline(make: Make, folders: list[str]) -> 
 
 
 _TINY = """
-import json, os, pickle, sys
+import os, pickle, sys
 from wetlands.runtime.segments import HostCarrier
 from worker_entry.segment_carrier import WorkerCarrier
+from worker_entry.segment_table import read_table
 host = HostCarrier([sys.argv[1]], 2**40, list)
 worker = WorkerCarrier(host.worker_config(0, 1))
 payloads = []
-while not payloads or json.loads(payloads[-1][0]) != [None]:
+while not payloads or read_table(payloads[-1][0]) != [None]:
     content = bytes([len(payloads) + 1]) * 200_000
     payloads.append(host.pack([pickle.PickleBuffer(content)]))
 for number, frames in enumerate(payloads, 1):
@@ -394,26 +400,28 @@ def test_a_reference_to_a_lease_that_has_ended_is_refused(
 
 
 @pytest.mark.parametrize(
-    "entry",
+    "table",
     [
-        [0, "../secret", 1, False, 0, 1],
-        [0, "/etc/passwd", 1, False, 0, 1],
-        [0, "nothing", 1, False, 0, 1],
-        [0, "link", 1, False, 0, 1],
-        [0, "..", 1, False, 0, 1],
-        [0, "", 1, False, 0, 1],
-        [0, "short", 1, False, 0, 1],
-        [2, "short", 1, False, 0, 1],
-        [-1, "short", 1, False, 0, 1],
-        [0, None, 1, False, 0, 1],
-        [True, "short", 1, False, 0, 1],
-        {},
-        [],
-        None,
+        write_entry(0, "nothing", 1, False, 0, 1),
+        write_entry(0, "link", 1, False, 0, 1),
+        write_entry(0, "..", 1, False, 0, 1),
+        write_entry(0, "../secret", 1, False, 0, 1),
+        write_entry(0, "", 1, False, 0, 1),
+        write_entry(0, "\u00fc", 1, False, 0, 1),
+        write_entry(0, "short", 1, False, 0, 1),
+        write_entry(2, "short", 1, False, 0, 1),
+        write_entry(255, "short", 1, False, 0, 1),
+        write_entry(0, "short", 1, False, 0, 1)[:-1],
+        write_entry(0, "short", 1, False, 0, 1)[:10],
+        write_entry(0, "nothing", 1, True, 0, 1) + b"more",
+        b"\x03" + write_entry(0, "short", 1, False, 0, 1)[1:],
+        b"\x00" + write_entry(0, "short", 1, False, 0, 1)[1:],
+        INLINE,
+        b"[null]",
     ],
 )
 def test_references_that_make_no_sense_are_refused(
-    host: HostCarrier, worker: WorkerCarrier, folders: list[str], entry: Any
+    host: HostCarrier, worker: WorkerCarrier, folders: list[str], table: bytes
 ) -> None:
     folder = Path(folders[0])
     (folder / "short").write_bytes(b"no segment")
@@ -421,20 +429,21 @@ def test_references_that_make_no_sense_are_refused(
     (folder / "link").symlink_to(folder.parent / "secret")
     for carrier in (host, worker):
         with pytest.raises((OSError, ValueError, StopIteration)):
-            carrier.look_up([json.dumps([entry]).encode()])
-    _, redeemed = host.redeem([b"pickle", json.dumps([entry]).encode()])
+            carrier.look_up([table])
+    _, redeemed = host.redeem([b"pickle", table])
     with pytest.raises((OSError, ValueError, StopIteration)):
         host.unpack([redeemed])
 
 
-@pytest.mark.parametrize(("offset", "length"), [(-1, 1), (0, 10**9), (10**9, 0), (0, -1), (5, -3)])
+@pytest.mark.parametrize(
+    ("offset", "length"), [(0, 10**9), (10**9, 0), (2**64 - 1, 2), (5, 2**64 - 3)]
+)
 def test_buffers_outside_of_their_segment_are_refused(
     host: HostCarrier, worker: WorkerCarrier, offset: int, length: int
 ) -> None:
-    (table,) = send(worker, content(1))
-    entry = [*json.loads(table)[0][:4], offset, length]
+    place, name, number, private, *_ = places_of(send(worker, content(1)))[0]
     with pytest.raises(ValueError, match="outside"):
-        host.look_up([json.dumps([entry]).encode()])
+        host.look_up([write_entry(place, name, number, private, offset, length)])
 
 
 def test_a_worker_gives_away_no_segments_but_its_own(
