@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -79,8 +80,14 @@ def _settled(work: Workspace, maker: Maker) -> Interpreter:
     """Settle what was just installed while its Python starts, which takes as long; return that."""
     with ThreadPoolExecutor(1, "wetlands-probe") as beside:
         asked = beside.submit(maker.interpreter)
-        _settle(work)
+        with _settling:
+            _settle(work)
         return asked.result()
+
+
+# Thousands of short calls of the system, each of which lets go of the interpreter: threads that
+# make them side by side take turns at each, and all take longer than one after the other.
+_settling = threading.Lock()
 
 
 def _settle(work: Workspace) -> None:

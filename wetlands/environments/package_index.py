@@ -78,7 +78,7 @@ def _from_variables(environ: Mapping[str, str]) -> dict[str, str]:
 
 def _from_files(environ: Mapping[str, str]) -> dict[str, str]:
     options: dict[str, str] = {}
-    for path in _pip_config_places(environ):
+    for path in filter(os.path.isfile, _pip_config_places(environ)):
         parser = configparser.RawConfigParser()
         try:
             parser.read(path, encoding="utf-8")

@@ -49,11 +49,16 @@ def binary() -> str:
     try:
         # It asks sysconfig, whose first answer is not safe to ask for from two threads at once.
         with _finding:
-            return os.path.abspath(find_uv_bin())
+            return _find(find_uv_bin)
     except FileNotFoundError as error:
         raise ProvisioningError(
             "uv's binary is missing: reinstall it with `pip install --force-reinstall uv`"
         ) from error
+
+
+@functools.lru_cache(maxsize=1)
+def _find(ask: Callable[[], str]) -> str:
+    return os.path.abspath(ask())
 
 
 def version() -> str:
@@ -99,8 +104,9 @@ def sources() -> list[str]:
 
 def settings() -> list[tuple[str, str]]:
     """Return what tells uv from a uv that might give other answers."""
-    told = [(name, value) for name, value in environment().items() if name.startswith("UV_")]
-    config = environment().get("UV_CONFIG_FILE")
+    given = environment()
+    told = [(name, value) for name, value in given.items() if name.startswith("UV_")]
+    config = given.get("UV_CONFIG_FILE")
     files = [Path(binary()), *([Path(config)] if config else [])]
     return sorted([*told, *((str(file), str(fingerprint_of(file))) for file in files)])
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from wetlands.environments import probing, uv
+from wetlands.environments.alias import alias
 from wetlands.environments.disk import remove_tree
 from wetlands.environments.interpreters import choose
 from wetlands.environments.lock import ensure_lock, folder_of, requirement_options
@@ -33,6 +34,7 @@ class VenvMaker:
     ) -> None:
         self._work = work
         self._recipe = recipe
+        self._root = root
         self._cache = root / "interpreters"
         self._known = Resolutions(root)
         self._made = made
@@ -65,7 +67,8 @@ class VenvMaker:
         stage(Stage.CREATING, f"making a venv from {self._base.describe()}")
         make_venv(self._work, self._base, pip=bool(self._recipe.commands))
         stage(Stage.INSTALLING, "installing its packages")
-        fill_prefix(self._work, self._recipe)
+        with alias(self._work, self._base, self._root) as (work, python):
+            fill_prefix(work, self._recipe, python)
 
     def interpreter(self) -> Interpreter:
         """Return the Python of the venv."""
@@ -92,17 +95,22 @@ def make_venv(work: Workspace, interpreter: Interpreter, *, pip: bool) -> None:
     remove_tree(work.layout.prefix)
     options = ["--seed"] if pip else []
     work.uv(
-        ["venv", "--no-project", "--python", str(interpreter.executable),
+        ["venv", "--no-project", "--relocatable", "--python", str(interpreter.executable),
          "--prompt", work.reporter.name, *options, str(work.layout.prefix)],
         "its venv can't be made",
     )  # fmt: skip
 
 
-def fill_prefix(work: Workspace, recipe: Recipe) -> None:
+def fill_prefix(work: Workspace, recipe: Recipe, python: Path | None = None) -> None:
     """Install what the recipe's lock lists; every hash is verified.
 
     A file that brings its own hashes is installed from directly: locking it anew would put the
     index's hashes in the place of those that its author vouched for.
+
+    Args:
+        work: The environment's folder.
+        recipe: What it is made of.
+        python: The path by which uv is told of its Python, if not the plain one; see `alias`.
 
     Raises:
         EnvironmentBuildError: A package can't be fetched, verified, built or installed.
@@ -114,7 +122,8 @@ def fill_prefix(work: Workspace, recipe: Recipe) -> None:
             sources = requirement_options(recipe, scratch)
         else:
             sources = [str(work.layout.lock)]
-        install(work, [word for source in sources for word in ("--requirements", source)], recipe)
+        words = [word for source in sources for word in ("--requirements", source)]
+        install(work, words, recipe, python)
 
 
 def seed(work: Workspace) -> None:
@@ -142,11 +151,13 @@ def forget(names: Sequence[str]) -> bool:
     return uv.query(["cache", "clean", *names], timeout=10.0, UV_LOCK_TIMEOUT="1") is not None
 
 
-def install(work: Workspace, sources: list[str], recipe: Recipe | None) -> list[str]:
+def install(
+    work: Workspace, sources: list[str], recipe: Recipe | None, python: Path | None = None
+) -> list[str]:
     """Install requirements files or a lock into the environment's prefix."""
     return work.uv(
         ["pip", "install", "--preview-features", "pylock",
-         "--python", str(work.layout.python), *sources],
+         "--python", str(python or work.layout.python), *sources],
         "its packages can't be installed",
         cwd=folder_of(recipe) if recipe else None,
     )  # fmt: skip

@@ -29,6 +29,10 @@ class Workspace:
         self.reporter = reporter
         self._locks = tuple(locks)
 
+    def holding(self, lock: FileLock) -> Workspace:
+        """Return the same with one more lock that the tools are handed."""
+        return Workspace(self.layout, self.reporter, [*self._locks, lock])
+
     def uv(self, arguments: Sequence[str], purpose: str, cwd: Path | None = None) -> list[str]:
         """Run uv in the environment's folder, or in another."""
         self._log(f"$ uv {' '.join(arguments)}")

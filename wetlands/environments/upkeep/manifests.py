@@ -141,13 +141,13 @@ def _origin(direct: Mapping[str, Any] | None) -> tuple[str, bool]:
 
 
 def _recorded(folder: Path, record: str | None) -> Iterator[ManifestFile]:
-    base = os.path.abspath(folder)
+    base = os.path.join(os.path.abspath(folder), "")
     for row in csv.reader((record or "").splitlines()):
         if row and row[0]:
-            path, digest, size = (*row, "", "")[:3]
-            place = f"{base}{os.sep}{path}"
+            path, digest, size = row if len(row) == 3 else (*row, "", "")[:3]
+            place = base + path
             if path[0] in "./" or os.sep != "/":  # as few are, and most files are of one kind
-                place = os.path.normpath(os.path.join(base, path))
+                place = os.path.normpath(place)
             yield ManifestFile(place, digest, int(size) if size.isdigit() else -1)
 
 
