@@ -1,4 +1,4 @@
-"""The wire between host and worker: this docstring is its specification, version 5.
+"""The wire between host and worker: this docstring is its specification, version 6.
 
 A message is a list of frames::
 
@@ -31,6 +31,7 @@ busy main thread hears of it. On the *task* socket, owned by the main thread, it
 gets Run, Drop and Stop, and answers a Run with any number of Update, Output and Log and exactly one
 of Result, Kept, Failure, Canceled or Skipped, all with the task and attempt of that Run. The last
 message about a Run that came in a pack may also be noted where the host finds it (see `notes`).
+After that it may say Worn, whatever the host has sent meanwhile.
 
 Pure: bytes in, messages out. `decode` raises `RemoteProtocolError` for anything that is not a
 message, whatever the bytes are, and never runs code from them. `encode` refuses what `decode`
@@ -44,7 +45,7 @@ import struct
 from typing import Any, NamedTuple, Sequence, Tuple, Union
 
 #: Raised with every change of what is on the wire.
-VERSION = 5
+VERSION = 6
 #: Limit of the JSON header in bytes: texts are cut by their senders below it.
 MAX_HEADER = 4 * 1024 * 1024
 
@@ -162,6 +163,12 @@ class Skipped(NamedTuple):
     attempt: int
 
 
+class Worn(NamedTuple):
+    """Worker to host, between tasks: I should be replaced, and why."""
+
+    reason: str
+
+
 class Void(NamedTuple):
     """Either way: nothing; what is left of a message that its sender had to break off.
 
@@ -238,6 +245,7 @@ _KINDS: dict[Any, _Kind] = {
     Failure: _Kind(b"F", True, {"description": (dict,)}, False),
     Canceled: _Kind(b"C", True, {}, False),
     Skipped: _Kind(b"X", True, {}, False),
+    Worn: _Kind(b"N", False, {"reason": (str,)}, False),
     Welcome: _Kind(b"W", False, {}, False),
     Reject: _Kind(b"J", False, {"reason": (str,)}, False),
     Run: _Kind(b"T", True, {}, True),
@@ -261,6 +269,7 @@ Message = Union[
     Failure,
     Canceled,
     Skipped,
+    Worn,
     Void,
     Welcome,
     Reject,

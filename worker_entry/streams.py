@@ -1,4 +1,7 @@
-"""Standard input, output and error: put back after a task that closed or replaced them."""
+"""Standard input, output and error: put back after a task that closed or replaced them.
+
+And the other descriptors: whether tasks leave so many open that the process should be replaced.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,8 @@ import os
 import sys
 from typing import Any
 
+#: Descriptors that tasks may leave open, unless half of those that a process may have are fewer.
+MAX_LEFT_OPEN = 8192
 _MODES = {"stdin": "r", "stdout": "w", "stderr": "w"}
 
 
@@ -20,7 +25,9 @@ class Streams:
 
     def __init__(self) -> None:
         # The copies are not inherited by programs that tasks start.
-        self.exhausted = False  #: no file can be opened any more: a task took all descriptors
+        self.exhausted = False  #: no file can be opened any more: tasks took all descriptors
+        self.worn = False  #: tasks have left many open
+        self._most: int | None = None  #: as many; counted from what the first one leaves
         self._copies = [(number, os.dup(number), _identity(number)) for number in range(3)]
 
     def flush(self) -> bool:
@@ -49,7 +56,7 @@ class Streams:
             if _identity(number) != identity:
                 os.dup2(copy, number)
                 missing = True
-        self._try_one_more()
+        self._count_descriptors()
         for number, name in enumerate(_MODES):
             stream = getattr(sys, name, None)
             if stream is None or getattr(stream, "closed", False):
@@ -58,17 +65,31 @@ class Streams:
         if missing:
             _flush_each()
 
-    def _try_one_more(self) -> None:
+    def _count_descriptors(self) -> None:
         try:
-            os.close(os.dup(self._copies[0][1]))
+            lowest = os.dup(self._copies[0][1])  # all below are in use
+            os.close(lowest)
         except OSError as error:
-            self.exhausted = error.errno in (errno.EMFILE, errno.ENFILE)
+            self.exhausted = self.worn = error.errno in (errno.EMFILE, errno.ENFILE)
+            return
+        if self._most is None:
+            self._most = lowest + min(MAX_LEFT_OPEN, (_limit() - lowest) // 2)
+        self.worn = lowest > self._most
 
     def _reopen(self, number: int, name: str) -> None:
         mode = _MODES[name]
         stream = open(number, mode, 1, "utf-8", "backslashreplace", closefd=False)  # noqa: SIM115
         setattr(sys, name, stream)
         setattr(sys, f"__{name}__", stream)
+
+
+def _limit() -> int:
+    """Return how many files a process may have open."""
+    try:
+        limit = os.sysconf("SC_OPEN_MAX")
+    except (AttributeError, ValueError, OSError):  # Windows
+        limit = -1
+    return limit if limit > 0 else 2 * MAX_LEFT_OPEN
 
 
 def _flush_each() -> None:

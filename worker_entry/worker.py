@@ -89,6 +89,7 @@ class Worker:
         # Weak, or functions that are no longer used, and all that they refer to, would stay.
         self._takes_task: Any = weakref.WeakKeyDictionary()
         self._calls: dict[bytes, dict[str, Any]] = {}
+        self._worn = False  #: the host was told to replace us
         self._bundles: Any = None  #: made for the first function that comes as source
         self._chunks: Any = None  #: made for the first chunk
         self._started_file = started_file
@@ -112,8 +113,10 @@ class Worker:
                     # ever.
                     undisturbed(partial(self._hand_in, ending))
                     message = ending = None  # an idle worker need not hold arguments and a result
+                    if self._streams.worn:
+                        undisturbed(self._ask_for_another)
                     if self._streams.exhausted:
-                        return  # another one takes our place, and the next task
+                        return  # which takes the next task, too
                 elif isinstance(message, protocol.Stop):
                     return
                 elif isinstance(message, protocol.Drop):
@@ -180,6 +183,11 @@ class Worker:
         elif len(self._line) in (0, self._half):
             self._socket.send_ending(protocol.Void())  # the host gets what it is to look at
         self._streams.restore()  # while the host is reading
+
+    def _ask_for_another(self) -> None:
+        if not self._worn:
+            self._worn = True
+            self._socket.send_ending(protocol.Worn("its tasks have left too many files open"))
 
     def _note(self, ending: protocol.Message) -> bool:
         """Leave an ending where the host finds it, if it is small and knows what came before."""

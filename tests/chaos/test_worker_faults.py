@@ -250,6 +250,57 @@ def test_a_task_that_takes_all_descriptors_hurts_its_worker_at_most(launch: Laun
     assert [task.wait_for(10).result for task in tasks] == list(range(50))
 
 
+def leak(count: int) -> int:
+    import os
+
+    for _ in range(count):
+        os.open("/dev/null", os.O_RDONLY)
+    return os.getpid()
+
+
+def allow_few() -> None:
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_NOFILE, (200, 200))
+
+
+def test_a_worker_whose_tasks_leave_files_open_is_replaced_in_time(
+    launch: Launch, caplog: pytest.LogCaptureFixture
+) -> None:
+    env = launch(initializer=allow_few)
+    pids = [env.submit(leak, args=(10,)).wait_for(10).result for _ in range(40)]
+    assert None not in pids  # every task found descriptors
+    assert 3 <= len(set(pids)) <= 5
+    wait_until(lambda: "left too many files open" in caplog.text)
+    assert "exited with status" not in caplog.text
+
+
+def test_one_task_that_leaves_thousands_of_files_open_is_enough(launch: Launch) -> None:
+    if os.sysconf("SC_OPEN_MAX") < 10_100:
+        pytest.skip("so many files can't be opened here")
+    env = launch()
+    before = env.submit(leak, args=(0,)).wait_for(10).result
+    assert env.submit(leak, args=(10_000,)).wait_for(10).result == before
+    wait_until(lambda: env.submit(leak, args=(0,)).wait_for(10).result != before)
+
+
+def test_tasks_that_take_all_descriptors_again_and_again_break_no_pool(launch: Launch) -> None:
+    def take_all() -> bool:
+        import errno
+        import os
+
+        try:
+            while True:
+                os.open("/dev/null", os.O_RDONLY)
+        except OSError as error:
+            return error.errno == errno.EMFILE
+
+    env = launch(initializer=allow_few)
+    tasks = [env.submit(take_all) for _ in range(8)]
+    assert [task.wait_for(20).result for task in tasks] == [True] * 8
+    assert env.execute(WORK, "echo", (1,)) == 1
+
+
 def test_runaway_recursion_is_contained(launch: Launch) -> None:
     def recurse(depth: int) -> int:
         return 1 + recurse(depth + 1)

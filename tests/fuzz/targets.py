@@ -114,6 +114,7 @@ def wire_seeds() -> list[bytes]:
         protocol.Interrupt(1, 2),
         protocol.Drop([1, 2, 3]),
         protocol.Stop(),
+        protocol.Worn("why"),
         protocol.Void(),
     ]
     return [joined(protocol.encode(message)) for message in messages]

@@ -102,7 +102,7 @@ class PoolActions:
 
     def _redeliver(self, slot: Slot, task: Task, detail: object) -> None:
         """Put back a task whose worker died before beginning it: it ran nowhere."""
-        task.misses += 1
+        task.misses += not slot.worn
         if task.misses >= self.config.delivery_limit and not (task.interrupted or task.bound):
             self._resolve(task, Outcome.LOST, slot, detail)
         else:

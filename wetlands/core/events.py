@@ -131,6 +131,13 @@ class WorkerMeasured:
 
 
 @dataclass(frozen=True, slots=True)
+class WorkerWorn:
+    """The worker says that what its tasks have left behind makes it worth replacing."""
+
+    worker: WorkerId
+
+
+@dataclass(frozen=True, slots=True)
 class WorkerPinned:
     """The worker keeps values that somebody has use for, or does not any more."""
 
@@ -181,6 +188,7 @@ Event = (
     | WorkerExited
     | WorkerFaulted
     | WorkerMeasured
+    | WorkerWorn
     | WorkerPinned
     | ResizeRequested
     | RestartRequested

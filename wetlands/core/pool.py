@@ -57,6 +57,7 @@ from wetlands.core.events import (
     WorkerMeasured,
     WorkerPinned,
     WorkerReady,
+    WorkerWorn,
 )
 from wetlands.core.policy import PoolConfig
 from wetlands.core.retrying import Retrying
@@ -284,6 +285,7 @@ class PoolCore(WorkerEvents):
         WorkerExited: WorkerEvents._on_worker_exited,
         RetryJudged: _on_retry_judged,
         WorkerMeasured: WorkerEvents._on_worker_measured,
+        WorkerWorn: WorkerEvents._on_worker_worn,
         WorkerPinned: WorkerEvents._on_worker_pinned,
         ResizeRequested: WorkerEvents._on_resize_requested,
         RestartRequested: WorkerEvents._on_restart_requested,

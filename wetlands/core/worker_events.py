@@ -12,6 +12,7 @@ from wetlands.core.events import (
     WorkerMeasured,
     WorkerPinned,
     WorkerReady,
+    WorkerWorn,
 )
 from wetlands.core.slot import SlotState
 
@@ -30,6 +31,7 @@ class WorkerEvents(Credit):
         slot = self._crew.live(event.worker)
         if slot is None:
             return
+        slot.blameless = slot.blameless or slot.worn  # it may go before it is asked to
         # Those behind it first, as each of them is put back at the front.
         further = self._lose_ahead(slot, event.started, event.detail)
         task, slot.task = slot.task, None
@@ -56,6 +58,16 @@ class WorkerEvents(Credit):
             self._kill(slot, Outcome.OUT_OF_MEMORY, reason)
         elif slot.state is SlotState.IDLE and event.memory > self._recycled_beyond:
             slot.worn = True
+            self._crew.stop_if_due(slot)
+
+    def _on_worker_worn(self, event: WorkerWorn) -> None:
+        slot = self._crew.live(event.worker)
+        if slot is None or not slot.runs:
+            return  # one that its initializer wears out would be followed by another, for ever
+        slot.worn = True
+        if slot.state is SlotState.BUSY:
+            self._crew.fill(slot)
+        elif slot.state is SlotState.IDLE:
             self._crew.stop_if_due(slot)
 
     def _on_worker_pinned(self, event: WorkerPinned) -> None:

@@ -360,7 +360,8 @@ class Driver:
         slot = worker.id.slot
         self._hearing.take_notes(worker, math.inf)
         started = self._staff.see_off(worker)
-        if not self.core.closing and not (worker.asked and not death.reason):
+        done = (worker.asked and not death.reason) or (worker.worn and death.returncode == 0)
+        if not self.core.closing and not done:
             self._endings.failures[slot] = (
                 f"worker {slot} {death.describe()}\n{death.log_tail}".rstrip()
             )

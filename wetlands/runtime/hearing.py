@@ -11,7 +11,14 @@ import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from wetlands.core.events import Outcome, TaskEnded, TaskProgressed, TaskReturned, WorkerFaulted
+from wetlands.core.events import (
+    Outcome,
+    TaskEnded,
+    TaskProgressed,
+    TaskReturned,
+    WorkerFaulted,
+    WorkerWorn,
+)
 from wetlands.result_proxy import Keeper, ResultProxy
 from wetlands.runtime.ending import Endings
 from wetlands.runtime.host import Host
@@ -194,6 +201,10 @@ class Hearing:
             self._driver.requeue(run[0])
         self._driver.handle(TaskReturned(worker.id, *run))
 
+    def _on_worn(self, worker: WorkerLink, message: protocol.Worn) -> None:
+        self._records.log_worn(worker, message.reason)
+        self._driver.handle(WorkerWorn(worker.id))
+
     def _end(
         self, worker: WorkerLink, task: int, attempt: int, outcome: Outcome, detail: object
     ) -> None:
@@ -254,5 +265,6 @@ class Hearing:
         protocol.Failure: _on_failure,
         protocol.Canceled: _on_canceled,
         protocol.Skipped: _on_skipped,
+        protocol.Worn: _on_worn,
         protocol.Void: lambda hearing, worker, message: None,
     }

@@ -51,6 +51,7 @@ class WorkerLink:
     dropped: list[int] = field(default_factory=list)  #: what it keeps, and need not any more
     kept: int = 0  #: how many values it keeps
     asked: bool = False  #: to exit
+    worn: bool = False  #: it has asked to be replaced
     initializing: bool = False  #: it runs the initializer, and is not ready before
     records: Limiter = field(default_factory=Limiter, repr=False)  #: of `task.log()`
 

@@ -34,6 +34,14 @@ class Records:
         safe = [harmless(arg) if isinstance(arg, str) else arg for arg in args]
         self._delivery.call(lambda: logger.log(level, text, *safe, extra=extra))
 
+    def log_worn(self, worker: WorkerLink, reason: str) -> None:
+        """Log that a worker wants to be replaced."""
+        if not worker.worn:
+            worker.worn = True
+            text = "Worker %d of environment %r is replaced when it is idle: %s"
+            slot = worker.id.slot
+            self.log(logging.WARNING, slot, text, slot, self._environment, reason)
+
     def log_task(self, worker: WorkerLink, task: Task[Any], message: protocol.Log) -> None:
         """Log what a task said with its handle, at a bounded rate."""
         if not task_logger.isEnabledFor(message.level) or not worker.records.admit():

@@ -609,11 +609,12 @@ class PoolBooks:
                 self.expect_end(task, Outcome.LOST, worker, detail)
             else:
                 self.put_back(task, detail)
+        process.blameless |= process.worn
         if process.held is None:
             return
         task = process.held[0]
         began = process.has_begun(process.held)
-        self.misses[task] = self.misses.get(task, 0) + (not began)
+        self.misses[task] = self.misses.get(task, 0) + (not began and not process.worn)
         if process.timed_out:
             process.blameless = process.blameless or began
         elif began:
@@ -687,6 +688,12 @@ class PoolBooks:
         elif process.is_idle() and memory > self.config.max_memory * self.config.memory_share:
             process.worn = True
         self.feed(on.WorkerMeasured(worker, memory))
+
+    def wear_out(self, worker):
+        process = self.alive[worker]
+        process.worn |= process.runs > 0
+        process.full |= process.worn and process.held is not None
+        self.feed(on.WorkerWorn(worker))
 
     def pin(self, worker, pinned):
         process = self.alive[worker]

@@ -290,6 +290,27 @@ class PoolMachine(PoolBooks, RuleBasedStateMachine):
         if worker:
             self.measure(worker, memory)
 
+    @rule(index=PICKS, idle=st.booleans(), sure=RARELY)
+    def be_worn_by_what_tasks_leave(self, index, idle, sure):
+        worker = self.pick(index, lambda p: not p.given_up and p.is_idle() == idle)
+        if worker and (sure or self.alive[worker].runs):
+            self.wear_out(worker)
+
+    @rule(index=PICKS)
+    def be_worn_at_short_tasks(self, index):
+        worker = self.pick(index, lambda p: p.runs and p.held and not p.full and not p.kills)
+        if worker and self.alive[worker].load() < self.config.credit:
+            self.wear_out(worker)
+            self.submit_short_ones(number=2)
+
+    @rule(index=PICKS, sure=st.booleans())
+    def be_worn_and_go_at_once(self, index, sure):
+        worker = self.pick(index, lambda p: p.last and p.held == p.last and not p.undead)
+        if worker and sure:
+            self.end_task(worker, Outcome.COMPLETED)
+            self.wear_out(worker)
+            self.exit(worker)
+
     @rule(index=PICKS, idle=st.booleans())
     def keep_a_value(self, index, idle):
         worker = self.pick(index, lambda p: not p.given_up and p.is_idle() == idle)
@@ -384,6 +405,7 @@ class PoolMachine(PoolBooks, RuleBasedStateMachine):
         assert self.feed(on.WorkerReady(worker)) == []
         assert self.feed(on.WorkerFaulted(worker, "garbage")) == []
         assert self.feed(on.WorkerMeasured(worker, 1e9)) == []
+        assert self.feed(on.WorkerWorn(worker)) == []
         assert self.feed(on.WorkerPinned(worker, pinned=True)) == []
         assert self.feed(on.WorkerExited(worker, (task, attempt))) == []
         for slot in range(len(self.places)):

@@ -489,6 +489,43 @@ MUTANTS = [
         "        self.worn = getattr(self, 'worn', False)  #:",
     ),
     Mutant(
+        "a worker that says it is worn goes on",
+        "worker_events",
+        "        slot.worn = True\n        if slot.state is SlotState.BUSY:\n",
+        "        if slot.state is SlotState.BUSY:\n",
+    ),
+    Mutant(
+        "worn before it has run anything",
+        "worker_events",
+        "if slot is None or not slot.runs:",
+        "if slot is None:",
+    ),
+    Mutant(
+        "a busy worn worker gets more",
+        "worker_events",
+        "        slot.worn = True\n        if slot.state is SlotState.BUSY:\n"
+        "            self._crew.fill(slot)\n        elif",
+        "        slot.worn = True\n        if",
+    ),
+    Mutant(
+        "an idle worn worker stays",
+        "worker_events",
+        "        elif slot.state is SlotState.IDLE:\n            self._crew.stop_if_due(slot)\n",
+        "",
+    ),
+    Mutant(
+        "the end of a worn worker is a failure",
+        "worker_events",
+        "slot.blameless = slot.blameless or slot.worn  #",
+        "pass  #",
+    ),
+    Mutant(
+        "what a worn worker did not begin counts as a miss",
+        "actions",
+        "task.misses += not slot.worn",
+        "task.misses += 1",
+    ),
+    Mutant(
         "worker that keeps values is replaced",
         "crew",
         "elif slot.worn and not slot.pinned:",

@@ -31,6 +31,7 @@ from wetlands.core.events import (
     WorkerMeasured,
     WorkerPinned,
     WorkerReady,
+    WorkerWorn,
 )
 from wetlands.core.policy import RetryPlan
 from wetlands.core.pool import SlotState
@@ -110,6 +111,30 @@ def test_canceling_and_closing_end_a_pause():
 
 
 # -- limits ----------------------------------------------------------------------------------------
+
+
+def test_a_worker_that_says_it_is_worn_is_replaced_when_it_is_idle():
+    pool = Pool()
+    pool(TaskSubmitted(1), TaskSubmitted(2), ended(A1, 1))
+    assert pool(WorkerWorn(A1)) == []
+    assert pool(ended(A1, 2)) == [ResolveTask(2, Outcome.COMPLETED, A1), StopWorker(A1)]
+    assert pool(WorkerExited(A1)) == [SpawnWorker(A2)]
+    pool(WorkerReady(A2), TaskSubmitted(3), ended(A2, 3))
+    assert pool(WorkerWorn(A2)) == [StopWorker(A2)]
+
+
+def test_one_that_goes_before_it_is_asked_costs_nothing():
+    pool = Pool(delivery_limit=1)
+    pool(TaskSubmitted(1), TaskSubmitted(2), ended(A1, 1), WorkerWorn(A1))
+    assert pool(WorkerExited(A1)) == [SpawnWorker(A2)]
+    assert pool(WorkerReady(A2)) == [DispatchTask(A2, 2, 2)]
+
+
+def test_one_that_is_worn_before_its_first_task_is_not_replaced_for_ever():
+    pool = Pool(backoff_base=1.0)
+    assert pool(WorkerWorn(A1)) == []
+    assert pool(WorkerExited(A1)) == []
+    assert pool.core.next_deadline() == 1.0
 
 
 def test_a_worn_worker_is_replaced_between_tasks():

@@ -50,6 +50,7 @@ messages: st.SearchStrategy[Any] = st.one_of(
     st.builds(protocol.Failure, tasks, attempts, st.dictionaries(texts, trees, max_size=4)),
     st.builds(protocol.Canceled, tasks, attempts),
     st.builds(protocol.Skipped, tasks, attempts),
+    st.builds(protocol.Worn, texts),
     st.builds(protocol.Void),
     st.builds(protocol.Welcome),
     st.builds(protocol.Reject, texts),
@@ -73,6 +74,7 @@ EXAMPLES: dict[str, Any] = {
     ),
     "canceled": protocol.Canceled(6, 0),
     "skipped": protocol.Skipped(6, 1),
+    "worn": protocol.Worn("too many files"),
     "void": protocol.Void(),
     "welcome": protocol.Welcome(),
     "reject": protocol.Reject("wrong token"),
@@ -117,7 +119,7 @@ def test_there_is_a_golden_file_for_every_kind_and_no_other() -> None:
     kinds = {type(message) for message in EXAMPLES.values()}
     assert kinds == {*protocol._KINDS, protocol.Void}
     assert {path.stem for path in GOLDEN.iterdir()} == set(EXAMPLES)
-    assert protocol.VERSION == 5
+    assert protocol.VERSION == 6
 
 
 @given(st.lists(messages.filter(lambda message: len(encode(message)) == 1), max_size=5))

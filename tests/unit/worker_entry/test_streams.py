@@ -62,3 +62,24 @@ os.write(1, b"|")
 sys.stdout = original
 """
     assert printed(code) == "held|next\n"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits a process")
+def test_half_of_the_descriptors_may_be_left_open_besides_those_of_the_first_task() -> None:
+    code = """
+import resource
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+first = [os.open(os.devnull, os.O_RDONLY) for _ in range(20)]
+streams.restore()
+assert not streams.worn
+more = []
+while not streams.worn:
+    more.append(os.open(os.devnull, os.O_RDONLY))
+    streams.restore()
+assert 15 < len(more) <= 20 and not streams.exhausted
+for number in more:
+    os.close(number)
+streams.restore()
+assert not streams.worn
+"""
+    assert printed(code) == "next\n"
