@@ -2,71 +2,53 @@
 
 from __future__ import annotations
 
-import contextlib
-import functools
 import os
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import psutil
 
-from benchmarks import appose_service, arrays, plots, report
+from benchmarks import appose_service, echoes, plots, report
 from benchmarks.bars import Bar
+from benchmarks.echoes import APPOSE, COPY, OURS, WORK, name_of
 from benchmarks.part import Options, Part
 from benchmarks.report import number
 from benchmarks.subject import POOL, environment
 from benchmarks.timing import Series, Subject, interleave
 from wetlands import Environment
 
-WORK = str(Path(arrays.__file__).resolve())
 #: Name, bytes, rounds and calls of each peer in a round.
 SIZES = [
     ("1 kB", 10**3, 10, 20),
     ("100 kB", 10**5, 10, 20),
-    ("1 MB", 10**6, 10, 10),
+    ("1 MB", 10**6, 20, 10),
     ("100 MB", 10**8, 7, 2),
     ("1 GB", 10**9, 3, 1),
 ]
 #: Bytes that an echo of 1 GB needs, for all peers.
 LARGE = 12 * 10**9
-OURS, APPOSE, COPY = "wetlands", "Appose", "memcpy"
 NUMBER, SMALL = "echo of an int", "echo of 1 kB beside it"
+#: Bytes of the echo whose memory is measured: with ``--large``, and without.
+WHOLE, PART_OF_IT = 10**9, 10**7
 
 
 def measure(options: Options) -> list[Series]:
     """Run every measurement of values; on one worker, as those of the peers."""
+    if not appose_service.available():
+        print("left out: Appose, which is not installed (extra `bench`)")
+    chosen = sizes(options)
     with environment(1) as env:
         # First, before segments of any size lie about.
-        enough = psutil.virtual_memory().available > LARGE
-        found = [memory(env, 10**9 if options.large and enough else 10**7)]
+        found = [memory(env, WHOLE if chosen == SIZES else PART_OF_IT)]
     with environment(1) as env:
         found += small(env, options)
-        found += echoes(env, options)
-        return found + shared(env, options)
-
-
-def echoes(env: Environment, options: Options) -> list[Series]:
-    """Time the way of arrays there and back; the names are ``echo of <size>, <peer>``."""
-    found: list[Series] = []
-    with _peers(env) as peers:
-        for size, count, rounds, block in sizes(options):
-            subjects = list(_subjects(size, np.arange(count, dtype="u1"), peers))
-            for subject in subjects:
-                subject.call()
-            found += interleave(subjects, options.choose(rounds), block)
-    return found
-
-
-def _subjects(
-    size: str, array: Any, peers: dict[str, Callable[[Any], object]]
-) -> Iterator[Subject]:
-    copy = np.ones_like(array)
-    for name, echo in {**peers, COPY: lambda array: np.copyto(copy, array)}.items():
-        yield Subject(Series(f"echo of {size}, {name}", "ms"), functools.partial(echo, array))
+    for size, count, rounds, block in chosen:
+        found += echoes.measured(size, count, options.choose(rounds), block)
+    with environment(1) as env:
+        return found + shared(env, chosen[2:], options)
 
 
 def sizes(options: Options) -> list[tuple[str, int, int, int]]:
@@ -79,21 +61,6 @@ def sizes(options: Options) -> list[tuple[str, int, int, int]]:
     return chosen
 
 
-@contextlib.contextmanager
-def _peers(env: Environment) -> Iterator[dict[str, Callable[[Any], object]]]:
-    with contextlib.ExitStack() as stack:
-        executor = stack.enter_context(ProcessPoolExecutor(1))
-        peers: dict[str, Callable[[Any], object]] = {
-            OURS: lambda array: env.execute(WORK, "echo", (array,)),
-            POOL: lambda array: executor.submit(arrays.echo, array).result(),
-        }
-        if appose_service.available():
-            peers[APPOSE] = stack.enter_context(appose_service.Appose()).echo
-        else:
-            print("left out: Appose, which is not installed (extra `bench`)")
-        yield peers
-
-
 def small(env: Environment, options: Options) -> list[Series]:
     """Time a small array beside a number."""
     array = np.arange(1000, dtype="u1")
@@ -101,13 +68,15 @@ def small(env: Environment, options: Options) -> list[Series]:
         Subject(Series(NUMBER, "ms"), lambda: env.execute(WORK, "echo", (1,))),
         Subject(Series(SMALL, "ms"), lambda: env.execute(WORK, "echo", (array,))),
     ]
-    return interleave(subjects, options.choose(20), block=50)
+    return interleave(subjects, options.choose(40), block=50)
 
 
-def shared(env: Environment, options: Options) -> list[Series]:
+def shared(
+    env: Environment, sizes: list[tuple[str, int, int, int]], options: Options
+) -> list[Series]:
     """Time tasks on arrays of any size that lie in segments."""
     subjects = []
-    for size, count, _, _ in sizes(options)[2:]:
+    for size, count, _, _ in sizes:
         read, written = env.empty(count, "u1"), env.empty(count, "u1", mode="inout")
         for name, function, array in (("share", "first", read), ("inout", "mark", written)):
             array[:] = 0
@@ -117,7 +86,7 @@ def shared(env: Environment, options: Options) -> list[Series]:
 
             call()
             subjects.append(Subject(Series(f"{name}, {size}", "ms"), call))
-    return interleave(subjects, options.choose(20), block=10)
+    return interleave(subjects, options.choose(30), block=10)
 
 
 def memory(env: Environment, count: int) -> Series:
@@ -145,8 +114,11 @@ def memory(env: Environment, count: int) -> Series:
     finally:
         over.set()
         watcher.join()
-    name = f"memory of an echo of {count:,} bytes, beyond the array"
-    return Series(name, "times its size", [(peak - before) / count])
+    return Series(_memory_of(count), "times its size", [(peak - before) / count])
+
+
+def _memory_of(count: int) -> str:
+    return f"memory of an echo of {count:,} bytes, beyond the array"
 
 
 def _private(pid: int) -> int:
@@ -160,14 +132,14 @@ def table(found: Mapping[str, Series]) -> str:
     rows = []
     for size, _, _, _ in SIZES:
         ours, pool, other, copy = (
-            medians.get(f"echo of {size}, {name}") for name in (OURS, POOL, APPOSE, COPY)
+            medians.get(name_of(size, name)) for name in (OURS, POOL, APPOSE, COPY)
         )
         if ours is None or pool is None or copy is None:
             continue
-        cells = [number(value, "ms") if value else "" for value in (ours, pool, other, 2 * copy)]
+        cells = [number(value, "ms") if value else "" for value in (ours, pool, other, copy)]
         cells += [number(value / ours) if value else "" for value in (pool, other)]
-        rows.append([size, *cells, f"{200 * copy / ours:.0f} %"])
-    header = ["echo of", OURS, POOL, APPOSE, "two copies"]
+        rows.append([size, *cells, f"{100 * copy / ours:.0f} %"])
+    header = ["echo of", OURS, POOL, APPOSE, COPY]
     header += [f"{POOL}, times", f"{APPOSE}, times", "of the speed of two copies"]
     return report.table(header, rows) if rows else ""
 
@@ -176,10 +148,9 @@ def plot(found: Mapping[str, Series], path: Path) -> bool:
     """Draw the bandwidth of every peer over the size."""
     drawn = {
         name: [
-            # A copy is one way, all others are there and back.
-            (count, (1 if name == COPY else 2) * count / series.median / 1e6)
+            (count, 2 * count / series.median / 1e6)
             for size, count, _, _ in SIZES
-            if (series := found.get(f"echo of {size}, {name}"))
+            if (series := found.get(name_of(size, name)))
         ]
         for name in (OURS, POOL, APPOSE, COPY)
     }
@@ -187,11 +158,33 @@ def plot(found: Mapping[str, Series], path: Path) -> bool:
     return plots.lines(drawn, path, *labels)
 
 
+def _times_as_fast(size: str, who: str, limit: float) -> Bar:
+    text = f"echo of {size}: {who}'s time / ours"
+    return Bar(text, name_of(size, who), limit, over=name_of(size, OURS), at_least=True)
+
+
+def _whatever_the_size(kind: str, size: str) -> Bar:
+    return Bar(f"{kind} {size} / 1 MB", f"{kind}, {size}", 1.2, over=f"{kind}, 1 MB")
+
+
 PART = Part(
     "values",
     "large arrays",
     measure,
-    bars=(Bar("echo of 1 kB / echo of an int", SMALL, 1.3, over=NUMBER),),
+    bars=(
+        Bar("echo of 1 kB / echo of an int", SMALL, 1.4, over=NUMBER),
+        _times_as_fast("1 MB", POOL, 8),
+        _times_as_fast("100 MB", POOL, 20),
+        _times_as_fast("100 MB", APPOSE, 3),
+        _times_as_fast("100 MB", COPY, 0.6),
+        _times_as_fast("1 GB", COPY, 0.6),
+        *(
+            _whatever_the_size(kind, size)
+            for kind in ("share", "inout")
+            for size in ("100 MB", "1 GB")
+        ),
+        *(Bar(_memory_of(count), _memory_of(count), 2.2) for count in (PART_OF_IT, WHOLE)),
+    ),
     table=table,
     plot=plot,
 )

@@ -30,6 +30,7 @@ RECIPES: dict[str, tuple[str, list[str]]] = {
 }
 #: Those of the default suite.
 FEW = ("3.8", "3.12")
+PAIRS = list(itertools.permutations(["host", *RECIPES], 2))
 
 
 @pytest.fixture(scope="module")
@@ -111,9 +112,7 @@ class Side:
 
 @pytest.mark.long
 @pytest.mark.index
-@pytest.mark.parametrize(
-    ("here", "there"), list(itertools.permutations(["host", *RECIPES], 2)), ids="-".join
-)
+@pytest.mark.parametrize(("here", "there"), PAIRS, ids=[f"{here}-{there}" for here, there in PAIRS])
 def test_values_cross_between_any_two(
     manager: EnvironmentManager, built: dict[str, Environment], here: str, there: str
 ) -> None:

@@ -1,0 +1,94 @@
+"""``python -m benchmarks.echoes BYTES ROUNDS``: echoes of one array, by all who can, as JSON.
+
+In a process of its own for each size. Once a process has freed something larger, glibc keeps what
+is freed (it raises `M_MMAP_THRESHOLD` and `M_TRIM_THRESHOLD`), and the copies that
+`ProcessPoolExecutor` makes of 1 MB find pages that are there: it is twice as fast then. What
+had been measured before, or had not, would decide; here all sizes have the same beginning.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks import appose_service, arrays
+from benchmarks.subject import POOL, environment
+from benchmarks.timing import Series, Subject, interleave
+
+WORK = str(Path(arrays.__file__).resolve())
+OURS, APPOSE, COPY = "wetlands", "Appose", "two copies"
+
+Echo = Callable[[Any], object]
+
+
+def name_of(size: str, who: str) -> str:
+    """Return the name of a series."""
+    return f"echo of {size}, {who}"
+
+
+def measured(size: str, count: int, rounds: int, block: int) -> list[Series]:
+    """Time the way of an array of bytes there and back, in a new process.
+
+    Args:
+        size: The number of bytes, for people.
+        count: The number of bytes.
+        rounds: How often everybody takes a turn.
+        block: How many echoes a turn has.
+    """
+    command = [sys.executable, "-m", "benchmarks.echoes", str(count), str(rounds), str(block)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    found = json.loads(done.stdout)
+    return [Series(name_of(size, who), "ms", values, block) for who, values in found.items()]
+
+
+def measure(count: int, rounds: int, block: int) -> list[Series]:
+    """Time it here; the names of the series are those of the peers."""
+    array = np.arange(count, dtype="u1")
+    with _peers() as peers:
+        peers[COPY] = _copies(array)
+        subjects = [
+            Subject(Series(who, "ms"), functools.partial(echo, array))
+            for who, echo in peers.items()
+        ]
+        for subject in subjects:
+            subject.call()
+        return interleave(subjects, rounds, block)
+
+
+def _copies(array: Any) -> Echo:
+    there, back = np.ones_like(array), np.ones_like(array)
+
+    def copy(array: Any) -> None:
+        np.copyto(there, array)
+        np.copyto(back, there)
+
+    return copy
+
+
+@contextlib.contextmanager
+def _peers() -> Iterator[dict[str, Echo]]:
+    with contextlib.ExitStack() as stack:
+        # First, so that its worker is forked before there are threads that the fork would miss.
+        executor = stack.enter_context(ProcessPoolExecutor(1))
+        executor.submit(arrays.echo, 0).result()
+        env = stack.enter_context(environment(1))
+        peers: dict[str, Echo] = {
+            OURS: lambda array: env.execute(WORK, "echo", (array,)),
+            POOL: lambda array: executor.submit(arrays.echo, array).result(),
+        }
+        if appose_service.available():
+            peers[APPOSE] = stack.enter_context(appose_service.Appose()).echo
+        yield peers
+
+
+if __name__ == "__main__":
+    print(json.dumps({one.name: one.values for one in measure(*map(int, sys.argv[1:]))}))
