@@ -23,7 +23,7 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from wetlands import Environment, EnvironmentManager, Task, TaskEvent, TaskEventType, TaskStatus
-from wetlands.errors import InterpreterNotFoundError, WorkerLostError
+from wetlands.errors import ConfigurationError, InterpreterNotFoundError, WorkerLostError
 
 HERE = Path(__file__).resolve().parent
 ENVS = HERE.parent / "envs"
@@ -128,8 +128,15 @@ def new_world(manager: EnvironmentManager) -> World:
 
 
 def create(manager: EnvironmentManager, name: str) -> Environment:
-    """Return an environment of ``envs``: built now, or found again."""
-    return manager.create_from_config(name, ENVS / name / "pyproject.toml", replace_existing=True)
+    """Return an environment of ``envs``: built now, or found again.
+
+    Its lock is for one Python and some platforms; elsewhere it gets what its project asks for.
+    """
+    folder = ENVS / name
+    try:
+        return manager.create(name, lock=folder / "pylock.toml", replace_existing=True)
+    except (InterpreterNotFoundError, ConfigurationError):
+        return manager.create_from_config(name, folder / "pyproject.toml", replace_existing=True)
 
 
 def label(name: str) -> str:

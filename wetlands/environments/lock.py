@@ -15,8 +15,9 @@ from pathlib import Path
 from wetlands.environments import uv
 from wetlands.environments.disk import write_atomically
 from wetlands.environments.local_sources import ConfigFile
-from wetlands.environments.locks import pylock
+from wetlands.environments.locks import addresses, pylock
 from wetlands.environments.locks.lock import Lock
+from wetlands.environments.locks.platforms import here
 from wetlands.environments.probing import Interpreter
 from wetlands.environments.project_files import load_toml
 from wetlands.environments.recipe import Recipe
@@ -94,7 +95,8 @@ def resolve(
         EnvironmentBuildError: It can't be resolved; carries all that the resolver said.
     """
     if recipe.lock:
-        return resolve_locked(work, recipe, recipe.lock)
+        document = _addressed(work, recipe.lock.pip_part(), interpreter, options)
+        return _placed(work, recipe, document)
     inputs = requirement_options(recipe, scratch)
     base = ["--python", str(interpreter.executable), *options]
     cwd = folder_of(recipe)
@@ -107,9 +109,31 @@ def resolve(
 
 def resolve_locked(work: Workspace, recipe: Recipe, lock: Lock) -> str:
     """Return what uv installs of a recipe that is locked already, as `resolve` does."""
-    document = pylock.with_folders(lock.pip_part(), recipe.local)
-    placed = pylock.relative(document, work.layout.folder)
-    return pylock.dump(pylock.indexed(placed, uv.only_index()))
+    return _placed(work, recipe, lock.pip_part())
+
+
+def _placed(work: Workspace, recipe: Recipe, document: pylock.Document) -> str:
+    whole = pylock.with_folders(document, recipe.local)
+    placed = pylock.relative(whole, work.layout.folder)
+    return pylock.dump(addresses.indexed(placed, uv.only_index()))
+
+
+def _addressed(
+    work: Workspace, document: pylock.Document, interpreter: Interpreter, options: Sequence[str]
+) -> pylock.Document:
+    """Return a lock with addresses for the files that it names without; see `locks.addresses`."""
+    if not any(map(addresses.lacking, document.get("packages", ()))):
+        return document
+    wanted = pylock.wanted(document, here(), ".".join(map(str, interpreter.version)))
+    lines = [addresses.requirement(e) for e in wanted["packages"] if addresses.lacking(e)]
+    if not lines:
+        return wanted
+    with work.scratch() as scratch:
+        listed = _write(scratch / "locked.in", lines)
+        base = ["--python", str(interpreter.executable), "--no-deps", *options]
+        text = compile_lock(work, [*base, listed])
+    offered = pylock.parse(text, "the resolver's answer")
+    return addresses.filled_in(wanted, pylock.absolute(offered, work.layout.folder))
 
 
 def compile_lock(work: Workspace, options: Sequence[str], cwd: Path | None = None) -> str:
@@ -135,7 +159,7 @@ def compile_lock(work: Workspace, options: Sequence[str], cwd: Path | None = Non
     output.unlink()
     # uv's own lock does not say which index a file is from, and without that its cache is not
     # asked by name: where addresses carry no permission to be cached, all is fetched again.
-    return pylock.dump(pylock.indexed(pylock.parse(text, str(output)), uv.only_index()))
+    return pylock.dump(addresses.indexed(pylock.parse(text, str(output)), uv.only_index()))
 
 
 def _draft(work: Workspace) -> Path:

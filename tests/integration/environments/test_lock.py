@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -119,6 +120,44 @@ def test_files_of_a_project_can_be_locked(manager: EnvironmentManager, tmp_path:
 def test_what_can_not_be_resolved_on_one_platform_is_an_error(manager: EnvironmentManager) -> None:
     with pytest.raises(EnvironmentBuildError, match="can't be resolved"):
         manager.lock({"pip": ["six==1.16.0", "tqdm>999"]}, ["win-64"])
+
+
+@pytest.fixture
+def nameless(manager: EnvironmentManager, tmp_path: Path) -> Path:
+    """A lock that says which files, and not where they are."""
+    lock = manager.lock({"pip": ["tqdm==4.66.5"]}, [this_platform(), "win-64", "osx-arm64"])
+    return lock.write(tmp_path, addresses=False)
+
+
+def test_a_lock_without_addresses_is_filled_in_from_the_users_index(
+    manager: EnvironmentManager, name: str, nameless: Path
+) -> None:
+    assert "://" not in nameless.read_text()
+    Pylock.from_dict(load_toml(nameless)).validate()
+    assert set(versions(Lock.read(nameless), "win-64")) == {"tqdm", "colorama"}
+    env = manager.create(name, lock=nameless)
+    assert packages_of(env) == {"tqdm": "4.66.5"}
+    assert "url = " in (env.path.parent / "pylock.toml").read_text()
+    assert manager.create(name, lock=Lock.read(nameless)) is env
+
+
+def test_a_lock_without_addresses_takes_files_that_lie_beside_it(
+    manager: EnvironmentManager, name: str, nameless: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    locked = manager.lock({"pip": ["tqdm==4.66.5"]}).packages()[0]
+    fetch(locked.url, nameless.with_name(locked.url.rpartition("/")[2]))
+    monkeypatch.setenv("UV_OFFLINE", "1")
+    monkeypatch.setenv("UV_CACHE_DIR", str(nameless.with_name("cache")))
+    assert packages_of(manager.create(name, lock=nameless)) == {"tqdm": "4.66.5"}
+
+
+def test_an_index_with_other_files_than_the_locked_is_refused(
+    manager: EnvironmentManager, name: str, nameless: Path
+) -> None:
+    text = re.sub(r'(?<=sha256 = ")[0-9a-f]{64}', "0" * 64, nameless.read_text())
+    nameless.write_text(text)
+    with pytest.raises(ConfigurationError, match=r"no file of tqdm 4\.66\.5 that is the locked"):
+        manager.create(name, lock=nameless)
 
 
 @pytest.mark.parametrize("kind", ["archive", "wheels"])

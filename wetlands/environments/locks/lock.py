@@ -11,6 +11,7 @@ from typing import Any
 
 from wetlands.environments.disk import explained, write_atomically
 from wetlands.environments.locks import formats
+from wetlands.environments.locks.addresses import left_out
 from wetlands.environments.locks.package import LockedPackage
 from wetlands.environments.locks.platforms import find_platform, here
 from wetlands.errors import ConfigurationError
@@ -58,16 +59,20 @@ class Lock:
             raise ConfigurationError(f"there is no lock {str(file)!r}")
         return Lock.of(*formats.load(file))
 
-    def write(self, path: str | os.PathLike[str]) -> Path:
+    def write(self, path: str | os.PathLike[str], *, addresses: bool = True) -> Path:
         """Write it into a file, whole or not at all; return the file.
 
         Args:
             path: A folder, where it is called ``pylock.toml`` or ``conda-lock.yml``, or a file
                 whose name is that of such a lock (``pylock.<name>.toml``,
                 ``<name>.conda-lock.yml``).
+            addresses: Whether it says where files come from. Without that (``pylock.toml`` only)
+                files are taken that lie beside it, and else those with the same hash that the
+                package index of whoever installs them has.
 
         Raises:
-            ConfigurationError: No tool would take a file of this name for a lock of this kind.
+            ConfigurationError: No tool would take a file of this name for a lock of this kind, or
+                a ``conda-lock.yml`` is to have no addresses.
             ProvisioningError: The file can't be written.
         """
         how = formats.FORMATS[self.kind]
@@ -78,10 +83,19 @@ class Lock:
             raise ConfigurationError(
                 f"the lock of a {self.kind} environment is called {how.name}, not {file.name!r}"
             )
+        document = self.document if addresses else self._without_addresses(file.parent)
         with explained("write the lock", file):
-            write_atomically(file, how.text(self.document, file.parent))
+            write_atomically(file, how.text(document, file.parent))
             file.chmod(0o644)  # unlike what lies under a root, it is made to be shared
         return file
+
+    def _without_addresses(self, folder: Path) -> dict[str, Any]:
+        if self.kind != "venv":
+            raise ConfigurationError(
+                "a conda-lock.yml can't be written without addresses: its format has no other way "
+                "to name a file"
+            )
+        return left_out(self.document, folder)
 
     def packages(self, platform: str | None = None) -> list[LockedPackage]:
         """Return what it installs on a platform, by default this one.

@@ -123,10 +123,16 @@ def without_credentials(document: Document) -> Document:
 
 def packages(document: Document, platform: Platform, python: str) -> list[LockedPackage]:
     """Return what is installed on a platform, with a version of Python such as ``"3.10.2"``."""
-    variables = platform.variables(python)
-    found = (entry for entry in document.get("packages", ()) if _holds(entry, variables))
-    major, minor = (int(part) for part in variables["python_version"].split("."))
+    found = wanted(document, platform, python)["packages"]
+    major, minor = (int(part) for part in platform.variables(python)["python_version"].split("."))
     return [_package(entry, platform, (major, minor)) for entry in found]
+
+
+def wanted(document: Document, platform: Platform, python: str) -> Document:
+    """Return the lock with what is installed on a platform, and nothing else."""
+    variables = platform.variables(python)
+    found = [entry for entry in document.get("packages", ()) if _holds(entry, variables)]
+    return {**document, "packages": found}
 
 
 def _holds(entry: Mapping[str, Any], variables: Mapping[str, str]) -> bool:
@@ -256,20 +262,6 @@ def with_folders(document: Document, local: Iterable[LocalPackage]) -> Document:
         for package in local
     ]
     return {**document, "packages": [*document.get("packages", ()), *added]}
-
-
-def indexed(document: Document, index: str) -> Document:
-    """Return the lock with the index noted of packages that say none and have files.
-
-    Args:
-        document: The lock.
-        index: Where they came from; empty if that is not known.
-    """
-    changed = copy.deepcopy(document)
-    for entry in changed.get("packages", ()):
-        if index and "archive" not in entry and any("url" in table for table in _tables(entry)):
-            entry.setdefault("index", index)
-    return changed
 
 
 def content(document: Document) -> list[Any]:
