@@ -150,6 +150,7 @@ class Driver:
             ending = TaskAbandonedError(f"The pool broke down, which is a bug: {error!r}")
             task._finish(TaskStatus.FAILED, None, ending)
         self._staff.kill_all()
+        self._staff.leave_behind()
         self.saturated = False  # nothing ends any more
         self.opened.set()
         self._host.loop.remove(self)
@@ -343,6 +344,7 @@ class Driver:
     def _announce_closed(self, command: AnnounceClosed) -> None:
         self.abandon(self.all_tasks())  # those submitted with start=False, and never started
         self._host.loop.remove(self)
+        self._staff.leave_behind()
         # After the endings of this pass: who sees the pool closed finds every task ended.
         self._host.loop.at_end_of_pass(self, self.opened.set)
         self._host.loop.at_end_of_pass(self, self.closed.set)

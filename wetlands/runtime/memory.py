@@ -9,6 +9,13 @@ import psutil
 
 _PAGE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 
+#: Where groups lie and which of their files has the count, by the controllers that
+#: ``/proc/self/cgroup`` names; none in version 2.
+_COUNTERS = {
+    "": ("sys/fs/cgroup", "memory.events"),
+    "memory": ("sys/fs/cgroup/memory", "memory.oom_control"),
+}
+
 
 def own_memory(pid: int) -> int:
     """Return the bytes that a process has for itself; 0 if it is gone.
@@ -31,16 +38,22 @@ def own_memory(pid: int) -> int:
 def kills_for_memory(root: Path = Path("/")) -> int | None:
     """Return how many processes of this process's control group the kernel has ended for memory.
 
-    None where that is not told: without control groups (version 2), or outside Linux.
+    None where that is not told: without control groups (of version 2, or 1), or outside Linux.
     """
     try:
         groups = (root / "proc/self/cgroup").read_text().splitlines()
-        (place,) = [line[3:] for line in groups if line.startswith("0::")]
-        events = (root / "sys/fs/cgroup" / place.lstrip("/") / "memory.events").read_text()
-        counts = dict(line.split() for line in events.splitlines())
-        return int(counts["oom_kill"])
-    except (OSError, ValueError, KeyError):
+    except OSError:
         return None
+    for group in groups:
+        _, controllers, place = group.split(":", 2)
+        if controllers in _COUNTERS:
+            mount, file = _COUNTERS[controllers]
+            try:
+                counts = (root / mount / place.lstrip("/") / file).read_text().splitlines()
+                return int(dict(line.split() for line in counts)["oom_kill"])
+            except (OSError, ValueError, KeyError):
+                continue
+    return None
 
 
 class MemoryKills:

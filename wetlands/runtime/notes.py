@@ -83,10 +83,12 @@ class WorkerNotes:
         return endings
 
     def close(self) -> None:
-        """Remove the file."""
-        with contextlib.suppress(OSError):
-            os.close(self._file)
-            self._path.unlink()
+        """Remove the file, if that has not been done."""
+        file, self._file = self._file, -1
+        if file >= 0:
+            with contextlib.suppress(OSError):
+                os.close(file)
+                self._path.unlink()
 
     def _numbers(self) -> tuple[int, ...]:
         found = _read(self._file, notes.NUMBERS.size, 0)

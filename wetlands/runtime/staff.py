@@ -82,6 +82,12 @@ class Staff:
             if link.process is not None:
                 self._host.health.kill(link.process)
 
+    def leave_behind(self) -> None:
+        """Let go of what is kept for workers whose end will not be seen any more."""
+        for link in self.links.values():
+            if link.notes is not None:
+                link.notes.close()
+
     def see_off(self, link: WorkerLink) -> tuple[int, int] | None:
         """Forget a worker whose process is gone; return the last task that it began, if any."""
         started = link.last_begun()
