@@ -131,7 +131,7 @@ def encode_arguments(
             f"args must be a tuple or list, not {type_name(args)}; for one argument: (x,)"
         )
     if kwargs is None:
-        kwargs = {}
+        return _dump_call(codec, args, {}, label)
     if not isinstance(kwargs, Mapping) or not all(isinstance(key, str) for key in kwargs):
         raise ConfigurationError(
             f"kwargs must be a mapping of strings to values, not {type_name(kwargs)}"

@@ -85,7 +85,7 @@ class Segment:
 
     def next_number(self) -> int:
         """Return the number of the lease after the present one; never 0."""
-        return self.number % _LAST + 1
+        return int(self.words[0]) % _LAST + 1
 
     def held(self) -> bool:
         """Whether any seat holds it."""

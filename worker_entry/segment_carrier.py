@@ -189,7 +189,8 @@ def _aligned(size: int) -> int:
 
 def _room(views: Sequence[Any], lying: Sequence[Any]) -> int:
     """Return how many bytes those need that are to be copied."""
-    return sum([_aligned(len(view)) for view, place in zip(views, lying) if place is None])
+    sizes = [len(view) for view, place in zip(views, lying) if place is None]
+    return _aligned(sizes[0]) if len(sizes) == 1 else sum(map(_aligned, sizes))
 
 
 def settle(lease: Lease) -> None:

@@ -38,13 +38,13 @@ _PATIENCE = 0.1
 class Lease:
     """The use of a segment for one message; when it is collected, the segment is on its shelf."""
 
-    def __init__(self, pool: SegmentPool, found: Segment) -> None:
+    def __init__(self, found: Segment, shelf: deque[Segment]) -> None:
         self.segment = found
         self.number = found.next_number()
-        self._pool = pool
+        self._shelf = shelf
 
     def __del__(self) -> None:
-        self._pool.give_back(self.segment)
+        self._shelf.append(self.segment)  # held by others or not
 
 
 class SegmentPool:
@@ -74,10 +74,10 @@ class SegmentPool:
             wait: Called when the ceiling is reached: waits a moment, and says whether to try again.
         """
         room = rounded(size)
-        found = self._reuse(room)
-        return Lease(self, found) if found is not None else self._search(room, wait)
+        found = self._reuse(room) or self._search(room, wait)
+        return None if found is None else Lease(found, self._shelf(found.room))
 
-    def _search(self, room: int, wait: Callable[[], bool]) -> Lease | None:
+    def _search(self, room: int, wait: Callable[[], bool]) -> Segment | None:
         found = self._find(room)
         more = HEADER + room <= self._ceiling
         while found is None and more:
@@ -85,14 +85,7 @@ class SegmentPool:
             found = self._find(room)  # also after the last wait: the last task may just have ended
         for place in range(1, len(self._folders)):
             found = found or self._make(place, room)
-        return None if found is None else Lease(self, found)
-
-    def give_back(self, found: Segment) -> None:
-        """Take a segment back, held by others or not."""
-        shelf = self._shelves.get(found.room)
-        if shelf is None:
-            shelf = self._shelves.setdefault(found.room, deque())
-        shelf.append(found)
+        return found
 
     def retire(self) -> None:
         """Give up all segments."""
@@ -145,6 +138,10 @@ class SegmentPool:
                     self.segments.pop(found.name, None)
                     found.retire()
         return trimmed
+
+    def _shelf(self, room: int) -> deque[Segment]:
+        shelf = self._shelves.get(room)
+        return self._shelves.setdefault(room, deque()) if shelf is None else shelf
 
     def _make(self, place: int, room: int) -> Segment | None:
         folder, name = self._folders[place], f"{self._prefix}{next(self._numbers):x}"
