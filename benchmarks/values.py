@@ -24,7 +24,7 @@ from wetlands import Environment
 SIZES = [
     ("1 kB", 10**3, 10, 20),
     ("100 kB", 10**5, 10, 20),
-    ("1 MB", 10**6, 20, 10),
+    ("1 MB", 10**6, 40, 5),
     ("100 MB", 10**8, 7, 2),
     ("1 GB", 10**9, 3, 1),
 ]
@@ -68,7 +68,7 @@ def small(env: Environment, options: Options) -> list[Series]:
         Subject(Series(NUMBER, "ms"), lambda: env.execute(WORK, "echo", (1,))),
         Subject(Series(SMALL, "ms"), lambda: env.execute(WORK, "echo", (array,))),
     ]
-    return interleave(subjects, options.choose(40), block=50)
+    return interleave(subjects, options.choose(100), block=20)
 
 
 def shared(
@@ -86,7 +86,7 @@ def shared(
 
             call()
             subjects.append(Subject(Series(f"{name}, {size}", "ms"), call))
-    return interleave(subjects, options.choose(30), block=10)
+    return interleave(subjects, options.choose(60), block=5)
 
 
 def memory(env: Environment, count: int) -> Series:

@@ -63,7 +63,11 @@ class ResultProxy:
 
     __slots__ = ("__weakref__", "_keeper", "_number", "_released", "_worker", "type_name")
 
+    #: Whether there has been one in this process.
+    any_made = False
+
     def __init__(self, keeper: Keeper, worker: WorkerId, number: int, type_name: str) -> None:
+        ResultProxy.any_made = True
         self._keeper = keeper
         self._worker = worker
         self._number = number

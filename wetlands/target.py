@@ -153,6 +153,8 @@ def _dump_call(
     codec: Codec, args: Sequence[Any], kwargs: Any, label: str
 ) -> tuple[Sequence[Any], Sequence[ResultProxy]]:
     try:
+        if not ResultProxy.any_made:
+            return codec.dumps_call(args, kwargs), ()
         with Passing() as proxies:
             return codec.dumps_call(args, kwargs), proxies
     except CodecError as error:

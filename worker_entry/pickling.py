@@ -70,7 +70,8 @@ class Pickling:
             return self._dump(value, threshold, find)[:2]
         try:
             pickle, buffers, inside = self._dump(value, threshold, find)
-            if not _names_main(pickle, inside) and not _registered_by_value():
+            names_main = _names_main(pickle, inside) if inside else _MAIN in pickle
+            if not names_main and not _registered_by_value():
                 return pickle, buffers
         except Exception:  # cloudpickle may know how, and else raises the like
             pass
@@ -148,7 +149,7 @@ class _Sieve:
 
     def __call__(self, buffer: Any) -> bool:
         memory = buffer.raw()
-        size = memory.nbytes
+        size = len(memory)
         if size < self.threshold and (self.find is None or self.find(memory) is None):
             if size >= _LONG and not memory.readonly:
                 self.inside.append(size)
