@@ -136,7 +136,11 @@ def _paths(files: Mapping[str, File | Link]) -> list[dict[str, Any]]:
         entry: dict[str, Any] = {"_path": path, "path_type": "hardlink"}
         if isinstance(file, Link):
             entry["path_type"] = "softlink"
-            behind = files[os.path.normpath(os.path.join(os.path.dirname(path), file.target))]
+            target = os.path.normpath(os.path.join(os.path.dirname(path), file.target))
+            if target not in files:
+                entries.append(entry)  # it leads out of the package, as in those that are evil
+                continue
+            behind = files[target]
             assert isinstance(behind, File), f"{path} links to a link"
             file = behind
         elif file.prefix:

@@ -13,7 +13,7 @@ import os
 import sys
 import traceback
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 from wetlands.environments.conda import messages
 
@@ -40,8 +40,7 @@ async def _serve() -> None:
         try:
             answer = await module.run(request)
         except Exception as error:
-            say("failure", {"kind": _kind(error), "message": str(error).strip()})
-            os._exit(0)  # py-rattler may still be at it
+            fail(error)
         say("answer", answer)
 
 
@@ -49,6 +48,12 @@ def say(kind: str, value: Mapping[str, Any]) -> None:
     """Write one line to the host."""
     sys.stdout.write(messages.encode(kind, value) + "\n")
     sys.stdout.flush()
+
+
+def fail(error: Exception) -> NoReturn:
+    """Tell the host of an error and end; for any thread."""
+    say("failure", {"kind": _kind(error), "message": str(error).strip()})
+    os._exit(0)  # py-rattler may still be at it
 
 
 class StallError(Exception):
@@ -68,6 +73,8 @@ _SIGNS = {
         "http status", "error decoding response body", "error reading a body",
     ),
 }  # fmt: skip
+#: Of errors whose classes need not be loaded here.
+_NAMES = {"SolverError": "solver", "EscapeError": "escape"}
 
 
 def _kind(error: Exception) -> str:
@@ -75,7 +82,7 @@ def _kind(error: Exception) -> str:
         return "hash"
     if isinstance(error, StallError):
         return "network"
-    if type(error).__name__ == "SolverError":
-        return "solver"
+    if type(error).__name__ in _NAMES:
+        return _NAMES[type(error).__name__]
     text = str(error).lower()
     return next((kind for kind, signs in _SIGNS.items() if any(s in text for s in signs)), "other")

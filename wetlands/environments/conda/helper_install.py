@@ -15,9 +15,10 @@ from typing import Any
 from rattler import install as rattler_install
 from rattler.package_cache import PackageCache, PackageCacheLayer, ValidationMode
 
-from wetlands.environments.conda.helper import StallError
+from wetlands.environments.conda.helper import StallError, fail
 from wetlands.environments.conda.helper_check import check
 from wetlands.environments.conda.helper_client import client_of, configured
+from wetlands.environments.conda.helper_paths import check_paths
 from wetlands.environments.conda.helper_records import to_record
 from wetlands.environments.conda.helper_report import LineReporter
 from wetlands.environments.conda.package import CondaPackage
@@ -37,7 +38,8 @@ async def run(request: Mapping[str, Any]) -> dict[str, Any]:
 async def _install(request: Mapping[str, Any], packages: Sequence[CondaPackage]) -> None:
     layer = PackageCacheLayer(request["cache"]).with_validation_mode(ValidationMode.full())
     config = configured(request)
-    reporter = LineReporter(len(packages))
+    cached = {package.name: Path(request["cache"], package.stem) for package in packages}
+    reporter = LineReporter(len(packages), lambda name: _check_paths(cached[name]))
     installing = asyncio.ensure_future(
         rattler_install(
             [to_record(package) for package in packages],
@@ -51,6 +53,14 @@ async def _install(request: Mapping[str, Any], packages: Sequence[CondaPackage])
         )
     )
     await _watched(installing, reporter, request["patience"])
+
+
+def _check_paths(folder: Path) -> None:
+    """End this process before a package is linked that must not be; on a thread of py-rattler."""
+    try:
+        check_paths(folder)
+    except Exception as error:  # py-rattler would go on in spite of it
+        fail(error)
 
 
 async def _watched(

@@ -37,6 +37,7 @@ _ADVICE = {
     ".condarc)",
     "hash": "An archive is not the one that it should be: it was replaced or damaged, don't trust "
     "it before you know why",
+    "escape": "A package would write files outside of its environment: don't trust it",
     "disk": "Free some space on the disk, then try again",
     "other": "py-rattler says",
 }

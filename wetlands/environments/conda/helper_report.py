@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
+from collections.abc import Callable
 
 from rattler.install import InstallerReporter
 
@@ -14,10 +15,16 @@ PAUSE = 0.1
 
 
 class LineReporter(InstallerReporter):  # type: ignore[misc]
-    """Tells of downloads by byte, and of links by package."""
+    """Tells of downloads by byte, and of links by package.
 
-    def __init__(self, packages: int) -> None:
+    Args:
+        packages: How many there are.
+        on_link: Called with the name of each, when it is in the cache and before it is linked.
+    """
+
+    def __init__(self, packages: int, on_link: Callable[[str], None]) -> None:
         self._packages = packages
+        self._on_link = on_link
         self._linked = 0
         self._tokens = itertools.count(1)
         self._names: dict[int, str] = {}
@@ -54,7 +61,8 @@ class LineReporter(InstallerReporter):  # type: ignore[misc]
         self._downloads -= 1
 
     def on_link_start(self, operation: int, package_name: str) -> int:
-        """Give a link a number."""
+        """Give a link a number, unless it must not be."""
+        self._on_link(package_name)
         return self._token(package_name)
 
     def on_link_complete(self, index: int) -> None:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from wetlands.errors import ConfigurationError
+
+#: What names a folder of the package cache, and none elsewhere.
+_STEM = re.compile(r"[\w!+-][\w!+.=-]*")
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,12 @@ class CondaPackage:
     python_site_packages_path: str | None = None
     license: str | None = None
     timestamp: int | None = None
+
+    def __post_init__(self) -> None:
+        if not _STEM.fullmatch(self.stem):
+            raise ConfigurationError(
+                f"{self.stem!r} is no name, version and build of a Conda package"
+            )
 
     @property
     def file_name(self) -> str:
