@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import latency, work
+from benchmarks import echoes, latency, values, work
 from benchmarks.gate import Gate
 from benchmarks.part import Options
 
@@ -48,3 +48,15 @@ def test_a_queued_task_takes_memory():
     command = [sys.executable, "-m", "benchmarks.queue_memory", "5000"]
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
     assert 100 < float(done.stdout) < 20_000
+
+
+def test_echoes_of_a_size_are_what_the_bars_and_the_table_of_values_name():
+    size, count, _, _ = values.SIZES[2]
+    found = {series.name: series for series in echoes.measured(size, count, rounds=2, block=1)}
+    assert all(len(series.values) == 2 for series in found.values())
+    named = {echoes.name_of(size, who) for who in (echoes.OURS, echoes.POOL, echoes.COPY)}
+    assert named <= set(found)
+    assert [bar.text for bar in values.PART.bars if bar.judge(found)] == [
+        "echo of 1 MB: ProcessPoolExecutor's time / ours"
+    ]
+    assert values.table(found).startswith("| echo of")
