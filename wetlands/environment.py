@@ -99,14 +99,23 @@ class Environment(StaffedEnvironment):
             SerializationError: An argument or the callable can't be sent; it is named.
             QueueFullError: There is no room in the queue, and ``block`` is false.
         """
-        pool = self._open_pool()
+        pool = self._pool or self._living_pool()
+        pool.check_open()
         limit = math.inf if timeout is None else positive("timeout", timeout)
         retry = policy(retries)
         keep = result != "value" and keeps_result(result)
         found, frames, proxies = self._prepare(pool, target, function, args, kwargs)
         if keep:
             found = found.keeping()
-        return self._submit(pool, found, frames, limit, start, proxies, retry, block)
+        return pool.submit(
+            (*found.frames, *frames),
+            limit,
+            found.label,
+            start=start,
+            proxies=proxies,
+            retry=retry,
+            block=block,
+        )
 
     def submit_script(
         self,
@@ -138,7 +147,8 @@ class Environment(StaffedEnvironment):
         pool = self._open_pool()
         limit = positive("timeout", timeout)
         found = find_script(path, args, run_name)
-        return self._submit(pool, found, (), limit, start, (), policy(retries), block)
+        retry = policy(retries)
+        return pool.submit(found.frames, limit, found.label, start=start, retry=retry, block=block)
 
     def map(
         self,
@@ -205,7 +215,15 @@ class Environment(StaffedEnvironment):
         try:
             for item in items:
                 frames, proxies = encode_arguments(pool.codec, (item,), None, found.label)
-                tasks.append(self._submit(pool, found, frames, math.inf, True, proxies, retry))
+                task = pool.submit(
+                    (*found.frames, *frames),
+                    math.inf,
+                    found.label,
+                    start=True,
+                    proxies=proxies,
+                    retry=retry,
+                )
+                tasks.append(task)
         except BaseException:
             for task in tasks:
                 task.cancel()
@@ -253,7 +271,8 @@ class Environment(StaffedEnvironment):
             ExecutionException: The module can't be imported there.
         """
         pool = self._open_pool()
-        names = _result(self._submit(pool, find_functions(module), (), math.inf, True))
+        found = find_functions(module)
+        names = _result(pool.submit(found.frames, math.inf, found.label, start=True))
         return ModuleProxy(module, names, self.execute)
 
     # -- arrays that workers share -----------------------------------------------------------------
@@ -289,7 +308,10 @@ class Environment(StaffedEnvironment):
     ) -> tuple[Target, Sequence[Any], Sequence[ResultProxy]]:
         """Return what to call, its arguments as frames, and the proxies in all of that."""
         if isinstance(target, str):
-            found = self._find(pool, target, function)
+            known = self._targets.get((target, function)) if type(function) is str else None
+            found = known or self._find(pool, target, function)
+            if kwargs is None and type(args) is tuple and (plain := pool.codec.dumps_plain(args)):
+                return found, plain, ()
             return (found, *encode_arguments(pool.codec, args, kwargs, found.label))
         with Passing() as closed_over:
             found = self._find(pool, target, function)
@@ -322,28 +344,6 @@ class Environment(StaffedEnvironment):
     def _look_for(self, pool: Pool, target: TargetLike, function: str | None) -> Target:
         version = self.interpreter.version
         return find_target(target, function, pool.codec, self._place(), version)
-
-    def _submit(
-        self,
-        pool: Pool,
-        target: Target,
-        arguments: Sequence[Any],
-        timeout: float,
-        start: bool,
-        proxies: Sequence[ResultProxy] = (),
-        retry: RetryPolicy | None = None,
-        block: bool = True,
-    ) -> Task[Any]:
-        frames = (*target.frames, *arguments)
-        return pool.submit(
-            frames,
-            timeout,
-            target.label,
-            start=start,
-            proxies=proxies,
-            retry=retry,
-            block=block,
-        )
 
     def _mapped(
         self,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections import deque
+from collections.abc import Sequence
 from typing import Protocol
 
 
@@ -24,11 +24,10 @@ class Waiter(Protocol):
 class Latch:
     """Is set once, and waited for. Safe to use from any thread and in signal handlers."""
 
-    __slots__ = ("_set", "_waiters")
-
-    def __init__(self) -> None:
-        self._set = False
-        self._waiters: deque[Waiter] = deque()
+    # What nobody has waited for is one object, which every task has: the garbage collector looks
+    # at all of them again and again.
+    _set = False
+    _waiters: Sequence[Waiter] = ()
 
     def is_set(self) -> bool:
         """Whether it was set."""
@@ -37,22 +36,25 @@ class Latch:
     def set(self) -> None:
         """Wake all who wait, now and later."""
         self._set = True
-        while self._waiters:
+        waiters = self._waiters
+        while isinstance(waiters, list) and waiters:
             try:
-                waiter = self._waiters.popleft()
+                waiter = waiters.pop(0)
             except IndexError:  # another thread sets it as well
                 return
             waiter.release()
 
     def add(self, waiter: Waiter) -> None:
         """Have somebody woken; who then must ask whether it was set before."""
-        self._waiters.append(waiter)
+        # In one step, so that of two threads which come first none is forgotten.
+        vars(self).setdefault("_waiters", []).append(waiter)
 
     def discard(self, waiter: Waiter) -> None:
         """Forget somebody who does not wait any more."""
-        if self._waiters:
+        waiters = self._waiters
+        if isinstance(waiters, list):
             with contextlib.suppress(ValueError):
-                self._waiters.remove(waiter)
+                waiters.remove(waiter)
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until it is set, ``timeout`` seconds at most; say whether it is."""

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from wetlands.errors import ExecutionException, TaskTimeoutError, WorkerLostError
 from wetlands.latch import Latch
 from wetlands.task import Task
-from wetlands.task_event import TaskStatus
+from wetlands.task_event import TaskStatus, TaskWorker
 from wetlands.task_state import Output, TaskDriver
 from worker_entry import journal
 from worker_entry.journal import Report
@@ -92,8 +92,10 @@ class MapTask(Task[Any]):
         status: TaskStatus,
         load: Callable[[], Any] | None = None,
         error: ExecutionException | None = None,
+        worker: TaskWorker | None = None,
+        seconds: float = 0.0,
     ) -> None:
-        super()._finish(status, load, error)
+        super()._finish(status, load, error, worker, seconds)
         self._bring_news()
 
     def _bring_news(self) -> None:

@@ -121,10 +121,6 @@ def encode_arguments(
         ConfigurationError: ``args`` is no tuple or list, or ``kwargs`` no mapping of strings.
         SerializationError: One of them can't be pickled; the message names it.
     """
-    if kwargs is None and type(args) is tuple:
-        frames = codec.dumps_plain(args)
-        if frames:
-            return frames, ()
     if not isinstance(args, (tuple, list)):
         # Without the value here and below: it may be large, or a secret.
         raise ConfigurationError(

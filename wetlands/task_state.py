@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+# The class itself, without the function that chooses it each time.
+_RLock: Any = type(threading.RLock())
 #: Updates of one task that may wait for its listeners; with more, those in between are passed
 #: over, because a slow listener must not fill the memory. What they said is in the next one.
 MAX_UNTOLD = 1000
@@ -82,10 +84,7 @@ class TaskName:
     An object of its own, so that who needs the name of a task does not keep its result alive.
     """
 
-    __slots__ = ("_text",)
-
-    def __init__(self) -> None:
-        self._text: str | None = None
+    _text: str | None = None
 
     def __str__(self) -> str:
         if self._text is None:
@@ -129,7 +128,7 @@ class TaskState(Generic[T]):
         self._description = description
         self._name = TaskName()
         # Reentrant, because a value that is rebuilt under it may run any code.
-        self._lock = threading.RLock()
+        self._lock = _RLock()
         self._ended = Latch()
 
     @property
@@ -195,11 +194,17 @@ class TaskState(Generic[T]):
         status: TaskStatus,
         load: Callable[[], T] | None = None,
         error: ExecutionException | None = None,
+        worker: TaskWorker | None = None,
+        seconds: float = 0.0,
     ) -> None:
+        """End the task, which a ``worker`` has run for some ``seconds`` if nobody knew of it."""
         with self._lock:
             if self._finished is not None:
                 return
             self._finished = time.monotonic()
+            missed = worker is not None and self._started is None
+            if missed:
+                self._worker, self._started = worker, self._finished - seconds
             self._load, self._exception = load, error
             self._order = None
             listeners = self._listeners
@@ -215,6 +220,8 @@ class TaskState(Generic[T]):
         self._ended.set()
         for wake in wakers:
             wake()
+        if listeners and missed:
+            self._emit(TaskEventType.STARTED)
         if listeners:
             self._driver.deliver(lambda: self._tell_the_end(listeners))
 

@@ -70,8 +70,12 @@ def decode(report: Any) -> Report:
 
 def join_items(count: int, pickles: Sequence[bytes]) -> bytes:
     """Return the frame of so many items."""
-    row = [part for pickle in pickles for part in (_LENGTH.pack(len(pickle)), pickle)]
-    return b"".join([_COUNT.pack(count), *row])
+    return _COUNT.pack(count) + join(pickles)
+
+
+def join(pickles: Sequence[bytes]) -> bytes:
+    """Return the row of pickles."""
+    return b"".join([part for pickle in pickles for part in (_LENGTH.pack(len(pickle)), pickle)])
 
 
 def split_items(frame: bytes) -> tuple[int, Iterator[bytes]]:

@@ -44,6 +44,8 @@ SIZE = RING_AT + RING
 #: The largest ending, so that one of them never fills the ring.
 MAX_ENDING = 8 * 1024
 _ENDING = struct.Struct("=IIf")
+#: Bytes of the ring that an ending takes beside its own.
+EXTRA = _ENDING.size
 
 
 class Notes:
@@ -54,15 +56,16 @@ class Notes:
             self._map = mmap.mmap(file.fileno(), SIZE)
         self._numbers = memoryview(self._map)[: NUMBERS.size].cast("Q")
         # Not needed for anything but the order in which memory is written and read.
-        self._fence = threading.Lock()
+        fence = threading.Lock()
+        self._acquire, self._release = fence.acquire, fence.release
         self.begun = 0
 
     def begin(self) -> bool:
         """Note that the next Run begins; say whether it may, or is reclaimed."""
         self.begun += 1
         self._numbers[BEGUN] = self.begun
-        with self._fence:
-            pass
+        self._acquire()
+        self._release()
         return not self._map[MARKS_AT + self.begun % MARKS]
 
     def end(self, seconds: float) -> None:
@@ -80,8 +83,8 @@ class Notes:
         self._map[RING_AT + begin : RING_AT + begin + room] = noted[:room]
         if room < size:
             self._map[RING_AT : RING_AT + size - room] = noted[room:]
-        with self._fence:
-            pass
+        self._acquire()
+        self._release()
         self._numbers[WRITTEN] = written + size
         return True
 
@@ -92,18 +95,13 @@ def split(ring: bytes) -> Iterator[tuple[int, float, bytes]]:
     Raises:
         ValueError: It is none.
     """
-    at = 0
-    while at < len(ring):
-        begin = at + _ENDING.size
-        if begin > len(ring):
+    at, end, unpack = 0, len(ring), _ENDING.unpack_from
+    while at < end:
+        begin = at + EXTRA
+        if begin > end:
             raise ValueError("an ending without its beginning")
-        length, sent, seconds = _ENDING.unpack_from(ring, at)
+        length, sent, seconds = unpack(ring, at)
         at = begin + length
-        if at > len(ring):
+        if at > end:
             raise ValueError("an ending that is cut off")
         yield sent, seconds, ring[begin:at]
-
-
-def size_of(ending: bytes) -> int:
-    """Return how many bytes of the ring an ending takes."""
-    return len(ending) + _ENDING.size

@@ -28,10 +28,11 @@ between two frames can neither take back what it said nor know how far it got, a
 A worker has two ROUTER peers in the host. On the *control* socket it says Hello with its token
 and gets Welcome or Reject; later Interrupt arrives there, read by a thread of its own, so that a
 busy main thread hears of it. On the *task* socket, owned by the main thread, it then says Ready,
-gets Run, Drop and Stop, and answers a Run with any number of Update, Output and Log and exactly one
-of Result, Kept, Failure, Canceled or Skipped, all with the task and attempt of that Run. The last
-message about a Run that came in a pack may also be noted where the host finds it (see `notes`).
-After that it may say Worn, whatever the host has sent meanwhile.
+gets Run, Runs, Drop and Stop, and answers a Run with any number of Update, Output and Log and
+exactly one of Result, Kept, Failure, Canceled or Skipped, all with the task and attempt of that
+Run. Runs stands for as many Run, and is answered like these. The last message about a Run that came
+in a pack may also be noted where the host finds it (see `notes`). After that it may say Worn,
+whatever the host has sent meanwhile.
 
 Pure: bytes in, messages out. `decode` raises `RemoteProtocolError` for anything that is not a
 message, whatever the bytes are, and never runs code from them. `encode` refuses what `decode`
@@ -58,6 +59,8 @@ _MAX_FRAMES = MAX_BUNDLE - _HEAD_SIZE
 _BUNDLE = b"\0"  #: how one begins
 # The beginnings of bundles, by the number of their frames: up to the end of the first, the head.
 _BUNDLES = [struct.Struct(f"!BB{count}IcQI") for count in range(16)]
+_RESULT = _BUNDLES[2]
+_PLAIN_RESULT = (0, 2, _HEAD_SIZE, b"R")
 # Made here and now: a task may replace functions of the json module in the process we share.
 _write_json = json.JSONEncoder(separators=(",", ":")).encode
 _read_json = json.JSONDecoder().decode
@@ -198,6 +201,18 @@ class Run(NamedTuple):
     payload: Payload
 
 
+class Runs(NamedTuple):
+    """Host to worker: make these calls of one function, one after the other.
+
+    Task and attempt are those of the first. The payload is the tasks and attempts of all, the first
+    frame of what would be the payload of each, and a row of the second ones; see `batch`.
+    """
+
+    task: int
+    attempt: int
+    payload: Payload
+
+
 class Interrupt(NamedTuple):
     """Host to worker, control: the task should stop."""
 
@@ -249,13 +264,14 @@ _KINDS: dict[Any, _Kind] = {
     Welcome: _Kind(b"W", False, {}, False),
     Reject: _Kind(b"J", False, {"reason": (str,)}, False),
     Run: _Kind(b"T", True, {}, True),
+    Runs: _Kind(b"M", True, {}, True),
     Interrupt: _Kind(b"I", True, {}, False),
     Drop: _Kind(b"D", False, {"tasks": (list,)}, False),
     Stop: _Kind(b"S", False, {}, False),
 }
 _BY_CODE = {kind.code: (cls, kind) for cls, kind in _KINDS.items()}
-# The two that go with every task have no header: a task, an attempt and a value.
-_VALUES: dict[bytes, Any] = {b"T": Run, b"R": Result}
+# Those that go with every task have no header: a task, an attempt and a value.
+_VALUES: dict[bytes, Any] = {b"T": Run, b"M": Runs, b"R": Result}
 _VALUE_CODES: dict[Any, bytes] = {cls: code for code, cls in _VALUES.items()}
 
 Message = Union[
@@ -274,6 +290,7 @@ Message = Union[
     Welcome,
     Reject,
     Run,
+    Runs,
     Interrupt,
     Drop,
     Stop,
@@ -316,6 +333,21 @@ def _join(code: bytes, task: int, attempt: int, frames: Sequence[bytes]) -> list
         return [_HEAD.pack(code, task, attempt), *frames]
     beginning = _BUNDLES[count].pack(0, count, _HEAD_SIZE, *lengths, code, task, attempt)
     return [b"".join((beginning, *frames))]
+
+
+def encode_result(task: int, attempt: int, frame: bytes) -> bytes:
+    """Return what `encode` makes of a small Result of one frame, in a third of the time."""
+    return _RESULT.pack(0, 2, _HEAD_SIZE, len(frame), b"R", task, attempt) + frame
+
+
+def decode_result(message: bytes) -> tuple[int, int, bytes] | None:
+    """Return task, attempt and frame if the message is such a Result; otherwise, None."""
+    if len(message) <= _RESULT.size:
+        return None
+    zero, frames, head, length, code, task, attempt = _RESULT.unpack_from(message)
+    if (zero, frames, head, code) != _PLAIN_RESULT or length != len(message) - _RESULT.size:
+        return None
+    return task, attempt, message[_RESULT.size :]
 
 
 def pack(messages: Sequence[bytes]) -> bytes:

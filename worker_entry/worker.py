@@ -38,7 +38,7 @@ from collections import deque
 from functools import partial
 from time import perf_counter
 from types import FunctionType, ModuleType
-from typing import Any, Callable, NoReturn
+from typing import TYPE_CHECKING, Any, Callable, NoReturn, Sequence
 
 import zmq
 
@@ -54,8 +54,17 @@ from worker_entry.portable import registry
 from worker_entry.segment_carrier import WorkerCarrier
 from worker_entry.streams import Streams
 
+if TYPE_CHECKING:
+    from worker_entry.batch import Call
+
 #: What is done that is no call of a function.
 _OTHERS = ("list", "script", "fetch")
+#: Ways to call a function that is the same for every call.
+_BY_NAME = ("file", "module", "package")
+#: Messages that make us run what users wrote.
+_CALLS = (protocol.Run, protocol.Runs)
+#: Bytes of a result that is noted.
+_MAX_FRAME = MAX_ENDING - 64
 #: Characters of the name of a type that are sent.
 MAX_NAME = 1000
 # Made here and now: a task may replace functions of the json module in the process we share.
@@ -111,12 +120,19 @@ class Worker:
                     ending = self._run(message)
                     # Sent twice it is dropped by the host, not sent at all it would be missed for
                     # ever.
-                    undisturbed(partial(self._hand_in, ending))
+                    undisturbed(partial(self._hand_in, ending, len(self._line) in (0, self._half)))
                     message = ending = None  # an idle worker need not hold arguments and a result
                     if self._streams.worn:
                         undisturbed(self._ask_for_another)
                     if self._streams.exhausted:
                         return  # which takes the next task, too
+                elif isinstance(message, protocol.Runs):
+                    self._run_batch(message)
+                    message = None
+                    if self._streams.worn:
+                        undisturbed(self._ask_for_another)
+                    if self._streams.exhausted:
+                        return
                 elif isinstance(message, protocol.Stop):
                     return
                 elif isinstance(message, protocol.Drop):
@@ -124,7 +140,7 @@ class Worker:
                 else:
                     give_up(f"{type(message).__name__} where tasks are taken")
             except KeyboardInterrupt:
-                if isinstance(message, protocol.Run) or self._line or self._socket.taking:
+                if type(message) in _CALLS or self._line or self._socket.taking:
                     raise  # the host sees from our death that its task was lost
 
     def _take(self) -> protocol.Message:
@@ -154,6 +170,9 @@ class Worker:
         # The notes before anything of the user's runs, and unpickling arguments already may.
         if not self._notes.begin():
             return protocol.Skipped(run.task, run.attempt)
+        return self._run_begun(run)
+
+    def _run_begun(self, run: protocol.Run) -> protocol.Message:
         began = perf_counter()
         handle = RemoteTaskHandle(run, self._socket.send, self._codec, self._pid)
         error: BaseException | None = None
@@ -173,16 +192,86 @@ class Worker:
         undisturbed(partial(kept.drop, [run.task]))
         return protocol.Canceled(run.task, run.attempt)
 
-    def _hand_in(self, ending: protocol.Message) -> None:
+    def _run_batch(self, runs: protocol.Runs) -> None:
+        """Make calls that came together, as if each had come by itself."""
+        target, calls = _split(runs)
+        function, left = None, len(calls)
+        for call in calls:
+            left -= 1
+            ending: protocol.Message = protocol.Skipped(call.task, call.attempt)
+            if self._notes.begin():
+                if function is None:
+                    function = self._plain_function(target)
+                if function is not None:
+                    found = self._call_plainly(function, call)
+                    if found is None and left:
+                        continue
+                    ending = found or protocol.Void()
+                else:
+                    payload = (target, call.arguments)
+                    ending = self._run_begun(protocol.Run(call.task, call.attempt, payload))
+            undisturbed(partial(self._hand_in, ending, left == 0, restore=left == 0))
+
+    def _plain_function(self, target: bytes) -> Any:
+        """Return a function to which a call is all there is to do; otherwise, None."""
+        call = self._read_call(target)
+        if call["how"] in _BY_NAME and not (call.get("keep") or call.get("each")):
+            with contextlib.suppress(BaseException):  # each call says why
+                function = self._function(call["how"], call, ())
+                return None if self._wants_handle(function, (), {}) else function
+        return None
+
+    def _call_plainly(self, function: Any, call: Call) -> protocol.Message | None:
+        """Do what `_run_begun` does, for such a function: without a handle, and in less time.
+
+        Return the ending, or None if that has been noted.
+        """
+        began = perf_counter()
+        error: BaseException | None = None
+        frames: Sequence[Any] = ()
+        try:
+            args, kwargs = self._loads((call.arguments,), "arguments", "the arguments")
+            frames = self._dumps(function(*args, **kwargs))
+        except BaseException as raised:
+            error = raised
+        if os.getpid() != self._pid:
+            _leave_child(error)
+        try:
+            self._tidy_up()
+            self._seconds = perf_counter() - began
+            if error is None and self._note_result(call, frames):
+                return None
+        except BaseException:  # of a signal handler; an end that is noted twice is heard of once
+            undisturbed(self._tidy_up)
+        if error is None:
+            return protocol.Result(call.task, call.attempt, tuple(frames))
+        return protocol.Failure(call.task, call.attempt, _describe(error))
+
+    def _note_result(self, call: Call, frames: Sequence[Any]) -> bool:
+        sent = self._socket.sent
+        if sent is None or len(frames) != 1 or len(frames[0]) > _MAX_FRAME:
+            return False
+        ending = protocol.encode_result(call.task, call.attempt, frames[0])
+        return self._notes.add(ending, sent, self._seconds)
+
+    def _hand_in(self, ending: protocol.Message, bell: bool, *, restore: bool = True) -> None:
+        """Tell the host of an end.
+
+        Args:
+            ending: The end.
+            bell: Whether to have the host look, if it is noted.
+            restore: Whether to put streams back that the task may have taken.
+        """
         if not self._packed:
             self._notes.end(self._seconds)
             self._socket.send_ending(ending)
             self._told = ending if _is_small(ending) else None
-        elif not self._note(ending):
+        elif type(ending) is protocol.Void or not self._note(ending):
             self._socket.send_ending(ending)
-        elif len(self._line) in (0, self._half):
+        elif bell:
             self._socket.send_ending(protocol.Void())  # the host gets what it is to look at
-        self._streams.restore()  # while the host is reading
+        if restore:
+            self._streams.restore()  # while the host is reading
 
     def _ask_for_another(self) -> None:
         if not self._worn:
@@ -198,14 +287,17 @@ class Worker:
         return len(frames) == 1 and self._notes.add(frames[0], sent, self._seconds)
 
     def _end(self, handle: RemoteTaskHandle) -> None:
+        self._tidy_up()
+        handle._close()
+        with self._lock:
+            self._handle = None
+
+    def _tidy_up(self) -> None:
         if not self._streams.flush():
             self._streams.restore()
         rebuild = sys.modules.get("worker_entry.rebuild")  # imported when something needs it
         if rebuild is not None:
             rebuild.hide_spaces()
-        handle._close()
-        with self._lock:
-            self._handle = None
 
     def _begin(self, run: protocol.Run, handle: RemoteTaskHandle) -> None:
         with self._lock:
@@ -345,6 +437,15 @@ class Worker:
         if place is None:
             place = self._takes_task[function] = _task_place(function)
         return bool(place >= len(args))
+
+
+def _split(runs: protocol.Runs) -> tuple[bytes, list[Call]]:
+    from worker_entry import batch  # a worker starts faster without it
+
+    try:
+        return batch.decode(runs.payload)
+    except ValueError as error:
+        give_up(error)
 
 
 def _is_small(ending: protocol.Message) -> bool:

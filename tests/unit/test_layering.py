@@ -23,7 +23,7 @@ LAYERS: list[set[str]] = [
      "worker_entry.segment", "worker_entry.segment_pool", "worker_entry.segment_carrier",
      "worker_entry.segment_table",
      "worker_entry.attachments", "worker_entry.kept", "worker_entry.journal",
-     "worker_entry.notes"},
+     "worker_entry.notes", "worker_entry.batch"},
     {"wetlands.callables",
      "wetlands.core", "wetlands.task", "wetlands.task_async", "wetlands.task_event",
      "wetlands.task_state",
@@ -86,6 +86,7 @@ def test_the_host_imports_few_modules_of_the_worker(path: Path) -> None:
     for found in imports(path):
         if found.split(".")[0] == "worker_entry":
             allowed = {
+                "batch",
                 "protocol",
                 "carrier",
                 "codec",

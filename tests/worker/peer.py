@@ -27,7 +27,7 @@ import zmq
 from tests.support.waiting import wait_until
 from wetlands.environments.probing import Interpreter
 from wetlands.runtime.launcher import WORKER_ENTRY, base_environ, same_minor
-from worker_entry import notes, protocol
+from worker_entry import batch, notes, protocol
 from worker_entry.codec import Codec
 
 MODULES = Path(__file__).parent / "modules"
@@ -195,6 +195,17 @@ class Peer:
             messages += protocol.encode(protocol.Run(self._number, 0, payload))
         self._socket.send_multipart([self.tasks, protocol.pack(messages)])
         return list(range(self._number + 1 - len(calls), self._number + 1))
+
+    def send_batch(self, function: str, arguments: Sequence[Any]) -> list[int]:
+        """Send calls of a function of the file, each with one argument, that go together."""
+        numbers = [self._number + 1 + i for i in range(len(arguments))]
+        self._number += len(arguments)
+        target = json.dumps({"how": "file", "target": TASKS, "function": function}).encode()
+        frames = [self.codec.dumps_call((argument,), {})[0] for argument in arguments]
+        payload = batch.encode([(number, 0) for number in numbers], target, frames)
+        (message,) = protocol.encode(protocol.Runs(numbers[0], 0, payload))
+        self._socket.send_multipart([self.tasks, protocol.pack([message])])
+        return numbers
 
     def noted(self) -> list[Any]:
         """Return all endings that it has noted, as messages."""

@@ -44,6 +44,40 @@ def test_an_ending_that_may_still_be_on_its_way_is_noted_before_the_next_task_be
     assert endings(peer, 2) == [(protocol.Result, last), (protocol.Result, number)]
 
 
+def test_calls_that_go_together_end_one_by_one(start: Start) -> None:
+    peer = start()
+    numbers = peer.send_batch("echo", list(range(5)))
+    assert endings(peer, 5) == [(protocol.Result, number) for number in numbers]
+    assert [peer.codec.loads(message.payload)[0] for message in peer.noted()] == [
+        (i,) for i in range(5)
+    ]
+    assert peer.receive() == protocol.Void()  # once, at the end
+    assert peer.started == 5
+
+
+def test_of_calls_that_go_together_one_is_skipped_and_one_fails(start: Start) -> None:
+    peer = start()
+    peer.mark(peer.next_number() + 2)
+    numbers = peer.send_batch("fail_if_two", [1, 2, 3, 4])
+    kinds = [protocol.Result, protocol.Failure, protocol.Skipped, protocol.Result]
+    assert endings(peer, 4) == list(zip(kinds, numbers, strict=True))
+
+
+def test_calls_of_what_is_not_there_fail_one_by_one(start: Start) -> None:
+    peer = start()
+    numbers = peer.send_batch("no_such_function", [1, 2])
+    assert endings(peer, 2) == [(protocol.Failure, number) for number in numbers]
+
+
+def test_calls_that_go_together_may_take_the_handle(start: Start) -> None:
+    peer = start()
+    first, second = peer.send_batch("steps", [2, 1])
+    assert endings(peer, 2) == [(protocol.Result, first), (protocol.Result, second)]
+    heard = [peer.receive() for _ in range(4)]
+    updates = [message.task for message in heard if isinstance(message, protocol.Update)]
+    assert updates == [first, first, second]
+
+
 def test_what_is_too_large_to_be_noted_is_sent(start: Start) -> None:
     peer = start()
     first, second = peer.send_pack([("echo", b"x" * 10_000), ("echo", 2)])

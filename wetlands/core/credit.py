@@ -23,7 +23,13 @@ import math
 
 from wetlands.core.actions import PoolActions
 from wetlands.core.commands import CheckWorker, DispatchTask, InterruptTask, ReclaimTasks, StartTask
-from wetlands.core.events import Outcome, TaskEnded, TaskReturned
+from wetlands.core.events import (
+    Outcome,
+    ReclaimRequested,
+    TaskAdvanced,
+    TaskEnded,
+    TaskReturned,
+)
 from wetlands.core.pace import Paces
 from wetlands.core.policy import PoolConfig
 from wetlands.core.slot import Slot, SlotState, Task
@@ -39,53 +45,77 @@ class Credit(PoolActions):
         unlimited = math.isinf(config.max_tasks) and math.isinf(config.max_memory)
         self._lends = unlimited and config.credit_limit > 1
 
+    def fitting(self, kind: str | None) -> int:
+        """Return how many calls of a kind make one task: they take half of the credit."""
+        expected = self.paces.expect(kind)
+        if not self._lends or expected >= self.config.credit:
+            return 1
+        most = self.config.credit_limit // 2
+        return max(1, min(most, int(self.config.credit / 2 / max(expected, 1e-9))))
+
     def _dispatch(self, slot: Slot, task: Task) -> None:
         """Have an idle worker begin; it can have more if this is a short task."""
+        slot.stall_due = math.inf
         super()._dispatch(slot, task)
         slot.full = bool(slot.bound)  # those come before all others, once it is idle
-        slot.load = task.expected = self.paces.expect(task.kind)
-        if slot.load < self.config.credit and self._lends and not slot.full:
+        slot.load = task.expected = self._expect(task)
+        slot.calls = task.calls
+        if task.calls > 1:
+            self._expect_news(slot)
+        if self._lends and not slot.full and self._has_room(slot):
             self._crew.roomy[slot.worker.slot] = slot
+
+    def _has_room(self, slot: Slot) -> bool:
+        return slot.load < self.config.credit and slot.calls < self.config.credit_limit
+
+    def _expect(self, task: Task) -> float:
+        return self.paces.expect(task.kind) * task.calls
+
+    def _expect_news(self, slot: Slot) -> None:
+        """Have somebody look should nothing come back for a while."""
+        slot.stall_due = self._crew.now + self.config.stall_timeout
+        slot.checked = False
+        self._crew.arm(slot)
 
     def _send_ahead(self) -> None:
         """Give short tasks from the front of the queue to those who can have more, by turns."""
         roomy, credit = self._crew.roomy, self.config.credit
         while self.ready and roomy:
             task = next(iter(self.ready.values()))
-            expected = self.paces.expect(task.kind)
+            expected = self._expect(task)
             if expected >= credit or task.timeout < math.inf:
                 return  # the first one waits for an idle worker, and the others for their turn
             index, slot = next(iter(roomy.items()))
             del self.ready[task.id]
             task.attempt += 1
             task.slot, task.expected = slot, expected
-            if not slot.ahead:
-                slot.stall_due = self._crew.now + self.config.stall_timeout
-                slot.checked = False
-                self._crew.arm(slot)
+            if not slot.has_more():
+                self._expect_news(slot)
             slot.ahead[task.id] = task
             slot.load += expected
+            slot.calls += task.calls
             command = DispatchTask(slot.worker, task.id, task.attempt, ahead=True)
             self._crew.commands.append(command)
-            if slot.load >= credit or len(slot.ahead) + 1 >= self.config.credit_limit:
-                del roomy[index]
-            else:
+            if self._has_room(slot):
                 roomy.move_to_end(index)
+            else:
+                del roomy[index]
 
     def _advance(self, slot: Slot, done: Task) -> None:
         """The worker is done with its task, and at the next one of those it has."""
         task = slot.task = slot.ahead.popitem(last=False)[1]
         now, crew = self._crew.now, self._crew
         slot.state_due = now + self.config.worker_timeout
-        slot.stall_due = now + self.config.stall_timeout if slot.ahead else math.inf
+        slot.stall_due = now + self.config.stall_timeout if slot.has_more() else math.inf
         slot.checked = False
+        slot.calls -= done.calls
         crew.stuck.pop(slot.worker.slot, None)
         crew.commands.append(StartTask(slot.worker, task.id, task.attempt))
         if task.interrupted:
             crew.commands.append(InterruptTask(slot.worker, task.id, task.attempt))
         crew.arm(slot)
         slot.load = slot.load - done.expected if slot.ahead else task.expected
-        if not slot.full and slot.load < self.config.credit:
+        if not slot.full and self._has_room(slot):
             crew.roomy[slot.worker.slot] = slot
 
     def _interrupt_ahead(self, slot: Slot, grace: float, outcome: Outcome, *tasks: Task) -> None:
@@ -97,16 +127,35 @@ class Credit(PoolActions):
         if tasks and slot.state is SlotState.BUSY:
             self._reclaim(slot)
 
+    def _on_reclaim_requested(self, event: ReclaimRequested) -> None:
+        task = self.tasks.get(event.task)
+        if task and task.slot and task.slot.state is SlotState.BUSY:
+            self._reclaim(task.slot)
+
+    def _on_task_advanced(self, event: TaskAdvanced) -> None:
+        slot = self._crew.busy_with(event)
+        if slot is None:
+            return
+        slot.state_due = self._crew.now + self.config.worker_timeout
+        self._crew.stuck.pop(slot.worker.slot, None)
+        if slot.task is not None and slot.task.calls > 1:
+            self._expect_news(slot)
+
     def _reclaim(self, slot: Slot) -> None:
         """Take back what the worker has not begun; it gets no more before it is idle."""
         self._crew.fill(slot)
         self._crew.stuck.pop(slot.worker.slot, None)
         slot.stall_due = math.inf
+        if slot.task is not None:
+            slot.task.calls = 1
         self._crew.commands.append(ReclaimTasks(slot.worker))
 
     def _reclaim_stuck(self) -> None:
         """Take back what waits behind long tasks: somebody has nothing to do."""
         for slot in list(self._crew.stuck.values()):
+            assert slot.task is not None
+            if slot.task.kind is not None:
+                self.paces.forget(slot.task.kind)
             self._reclaim(slot)
 
     def _stalled(self, slot: Slot) -> None:
@@ -116,15 +165,12 @@ class Credit(PoolActions):
             slot.stall_due = self._crew.now + self.config.stall_timeout
             self._crew.commands.append(CheckWorker(slot.worker))
             return
-        assert slot.task is not None
-        if slot.task.kind is not None:
-            self.paces.forget(slot.task.kind)
         self._crew.fill(slot)
         self._crew.stuck[slot.worker.slot] = slot
         slot.stall_due = math.inf
 
     def _kill(self, slot: Slot, outcome: Outcome, reason: str) -> None:
-        if slot.ahead and slot.state is SlotState.BUSY:
+        if slot.has_more() and slot.state is SlotState.BUSY:
             self._reclaim(slot)
         super()._kill(slot, outcome, reason)
 
@@ -136,6 +182,7 @@ class Credit(PoolActions):
         if task is not None and task.attempt == event.attempt:
             del slot.ahead[task.id]
             slot.load -= task.expected
+            slot.calls -= task.calls
         elif slot.task and (slot.task.id, slot.task.attempt) == (event.task, event.attempt):
             task, slot.task = slot.task, None
             if slot.ahead:
@@ -144,7 +191,7 @@ class Credit(PoolActions):
                 self._crew.rest(slot, "returned")
         else:
             return  # stale
-        if not slot.ahead:
+        if not slot.has_more():
             slot.stall_due = math.inf
             self._crew.stuck.pop(slot.worker.slot, None)
         self._put_back(task)

@@ -7,7 +7,7 @@ from collections import OrderedDict, deque
 
 from wetlands.core.commands import Command, KillWorker, SpawnWorker, StopWorker
 from wetlands.core.deadlines import Deadlines
-from wetlands.core.events import TaskEnded, TaskProgressed, WorkerId
+from wetlands.core.events import TaskAdvanced, TaskEnded, TaskProgressed, WorkerId
 from wetlands.core.policy import PoolConfig
 from wetlands.core.slot import LEGAL, Slot, SlotState, Transition
 
@@ -57,7 +57,7 @@ class Crew:
             return None
         return slot
 
-    def busy_with(self, event: TaskProgressed | TaskEnded) -> Slot | None:
+    def busy_with(self, event: TaskProgressed | TaskAdvanced | TaskEnded) -> Slot | None:
         """Return the slot if the event is about the very dispatch that it is busy with."""
         slot = self.live(event.worker)
         if slot is None or slot.task is None:

@@ -46,6 +46,10 @@ class TaskSubmitted:
     ``worker`` runs there or nowhere: it needs something that this process keeps. ``retry`` says
     what happens when it fails, and ``dice``, from 0 up to 1, where in their jitter its pauses lie.
     Tasks of a ``kind``, the same function say, are expected to take as long as others of it did.
+
+    A task may stand for several calls of one kind, which a worker makes one after the other: it
+    has to have no ``timeout``, ``worker`` and ``retry``. ``first`` goes what was a part of another
+    task, and has not begun there.
     """
 
     task: int
@@ -54,6 +58,23 @@ class TaskSubmitted:
     retry: RetryPlan | None = None
     dice: float = 0.5
     kind: str | None = None
+    calls: int = 1
+    first: bool = False
+
+
+@record
+class TaskGrew:
+    """The task, which is queued, stands for so many calls now."""
+
+    task: int
+    calls: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReclaimRequested:
+    """What a worker has not begun of a task, or behind it, shall come back: a call is canceled."""
+
+    task: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +102,21 @@ class TaskProgressed:
 
 
 @record
+class TaskAdvanced:
+    """Calls of the running task have ended, and others are still to come."""
+
+    worker: WorkerId
+    task: int
+    attempt: int
+
+
+@record
 class TaskEnded:
-    """The worker's last word about a task, and maybe the seconds that it took."""
+    """The worker's last word about a task, and maybe the seconds that it took.
+
+    For a task of several calls those are the seconds of one of them; how each has ended is not for
+    the core.
+    """
 
     worker: WorkerId
     task: int
@@ -180,9 +214,12 @@ class CloseRequested:
 
 Event = (
     TaskSubmitted
+    | TaskGrew
     | CancelRequested
+    | ReclaimRequested
     | WorkerReady
     | TaskProgressed
+    | TaskAdvanced
     | TaskEnded
     | TaskReturned
     | WorkerExited

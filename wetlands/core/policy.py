@@ -63,7 +63,7 @@ class PoolConfig:
     #: how long nothing may come back before somebody looks. After the same time once more it is
     #: taken for busy with a long task, and what it has not begun goes to others when they are idle.
     credit: float = 0.001
-    credit_limit: int = 64
+    credit_limit: int = 128
     stall_timeout: float = 0.002
     #: From the interrupt of a task that ran out of time to the kill of its worker.
     interrupt_grace: float = 1.0

@@ -44,10 +44,13 @@ from wetlands.core.events import (
     CloseRequested,
     Event,
     Outcome,
+    ReclaimRequested,
     ResizeRequested,
     RestartRequested,
     RetryJudged,
+    TaskAdvanced,
     TaskEnded,
+    TaskGrew,
     TaskProgressed,
     TaskReturned,
     TaskSubmitted,
@@ -109,7 +112,7 @@ class PoolCore(WorkerEvents):
 
     def _on_task_submitted(self, event: TaskSubmitted) -> None:
         assert event.task not in self.tasks, event
-        task = Task(event.task, event.timeout, event.kind)
+        task = Task(event.task, event.timeout, event.kind, event.calls)
         if event.retry is not None:
             task.retrying = Retrying(event.retry, event.dice)
         self.tasks[task.id] = task
@@ -121,6 +124,13 @@ class PoolCore(WorkerEvents):
             self._bind(task, event.worker)
         else:
             self.ready[task.id] = task
+            if event.first:
+                self.ready.move_to_end(task.id, last=False)
+
+    def _on_task_grew(self, event: TaskGrew) -> None:
+        task = self.tasks.get(event.task)
+        if task is not None and task.slot is None:
+            task.calls = event.calls
 
     def _on_cancel_requested(self, event: CancelRequested) -> None:
         task = self.tasks.get(event.task)
@@ -192,6 +202,8 @@ class PoolCore(WorkerEvents):
             elif slot.task:
                 self._interrupt(slot, slot.task, event.grace, Outcome.CLOSED)
                 self._interrupt_ahead(slot, event.grace, Outcome.CLOSED, *slot.ahead.values())
+                if slot.task.calls > 1:
+                    self._reclaim(slot)
 
     # -- time-triggered transitions ---------------------------------------------------------------
 
@@ -277,9 +289,12 @@ class PoolCore(WorkerEvents):
 
     _HANDLERS: ClassVar[dict[type, Callable[[PoolCore, Any], None]]] = {
         TaskSubmitted: _on_task_submitted,
+        TaskGrew: _on_task_grew,
         CancelRequested: _on_cancel_requested,
+        ReclaimRequested: WorkerEvents._on_reclaim_requested,
         WorkerReady: WorkerEvents._on_worker_ready,
         TaskProgressed: _on_task_progressed,
+        TaskAdvanced: WorkerEvents._on_task_advanced,
         TaskEnded: _on_task_ended,
         TaskReturned: WorkerEvents._on_task_returned,
         WorkerExited: WorkerEvents._on_worker_exited,

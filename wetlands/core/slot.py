@@ -58,6 +58,7 @@ class Task:
     __slots__ = (
         "attempt",
         "bound",
+        "calls",
         "expected",
         "force_due",
         "force_outcome",
@@ -72,10 +73,11 @@ class Task:
         "timeout",
     )
 
-    def __init__(self, task: int, timeout: float, kind: str | None = None) -> None:
+    def __init__(self, task: int, timeout: float, kind: str | None = None, calls: int = 1) -> None:
         self.id = task
         self.timeout = timeout
         self.kind = kind  #: tasks of one take about as long
+        self.calls = calls  #: how many it stands for, until it is reclaimed
         self.expected = math.inf  #: seconds that this one takes, when it was sent
         self.attempt = 0  #: of how many times it was sent to a worker
         self.misses = 0  #: of those in a row after which the worker died before beginning it
@@ -104,6 +106,7 @@ class Slot:
         "ahead",
         "blameless",
         "bound",
+        "calls",
         "checked",
         "failures",
         "full",
@@ -133,6 +136,7 @@ class Slot:
         self.task: Task | None = None
         self.ahead: OrderedDict[int, Task] = OrderedDict()  #: what it has besides, in order
         self.load = 0.0  #: seconds that all of this is expected to take
+        self.calls = 0  #: how many calls all of this stands for
         self.full = False  #: it gets no more before it is idle
         self.stall_due = math.inf  #: when something should have come back
         self.checked = False  #: nothing has, and it was looked for
@@ -151,6 +155,10 @@ class Slot:
         self.worn = False  #: to be replaced, once nothing depends on it
         self.leaving = False  #: to be replaced when it is idle next, whatever it keeps
         self.resting = False  #: it was asked to exit because there was nothing to do
+
+    def has_more(self) -> bool:
+        """Whether the worker may have something that it has not begun."""
+        return bool(self.ahead) or (self.task is not None and self.task.calls > 1)
 
     @property
     def due(self) -> float:

@@ -7,11 +7,13 @@ taken back, and when it is dead.
 
 from __future__ import annotations
 
-import contextlib
+import itertools
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from wetlands.core.commands import DispatchTask, StartTask
-from wetlands.core.events import TaskReturned
+from wetlands.core.events import TaskReturned, WorkerFaulted
+from wetlands.runtime.batches import Batch
 from wetlands.runtime.host import Host
 from wetlands.runtime.link import WorkerLink
 from wetlands.runtime.transport import PeerUnreachableError
@@ -20,6 +22,12 @@ from worker_entry import protocol
 if TYPE_CHECKING:
     from wetlands.runtime.driver import Driver
     from wetlands.runtime.hearing import Hearing
+
+#: A task, and the how manieth time it was sent.
+Run = tuple[int, int]
+#: How long a worker that can't be reached has to exit, in seconds: most likely it is dying, and its
+#: exit will tell why in words.
+UNREACHABLE = 1.0
 
 
 class Ahead:
@@ -33,9 +41,12 @@ class Ahead:
     def send(self, worker: WorkerLink, command: DispatchTask, payload: tuple[bytes, ...]) -> None:
         """Send a task, together with others, at the end of this pass."""
         run = (command.task, command.attempt)
-        worker.assign(run)
-        worker.lent.add(run)
-        worker.pack += protocol.encode(protocol.Run(*run, payload))
+        worker.lend([run])
+        self.put(worker, protocol.Run(*run, payload))
+
+    def put(self, worker: WorkerLink, message: protocol.Run | protocol.Runs) -> None:
+        """Do so with a message, which has to be small."""
+        worker.pack += protocol.encode(message)
         if len(worker.pack) == 1:
             self._host.loop.at_end_of_pass(self._driver, lambda: self.flush(worker))
 
@@ -45,12 +56,8 @@ class Ahead:
         entry = self._driver.entries.get(command.task)
         if run in worker.reclaimed or entry is None:
             return  # it was taken back before anybody heard that it could begin
-        if run in worker.runs:  # or it has ended meanwhile
-            worker.busy_with = run
-        if worker.process is not None:
-            # Without looking: had those before it printed anything, it would not have been sent.
-            worker.printed = worker.process.output.mark(entry.task._name, silent=True)
-        entry.task._start(worker.public)
+        # Without looking: had those before it printed anything, it would not have been sent.
+        worker.begin(run, entry.task, silent=True)
 
     def check(self, worker: WorkerLink) -> None:
         """Hand on what has ended there."""
@@ -66,9 +73,25 @@ class Ahead:
         returned = [runs[number] for number in worker.notes.reclaim(list(runs))]
         if returned:
             worker.reclaimed = frozenset(returned)
-        for run in reversed(returned):
+        for has in worker.batches.values():
+            has.begun = len(has.entries)  # nothing of it comes back but what does now
+        for run in returned:
             worker.forget(run)
-            self._driver.handle(TaskReturned(worker.id, *run))
+        # The last first: each is put back at the front of the queue.
+        for made, runs_of_it in reversed(self._by_batch(returned)):
+            if made is not None:
+                entries = [self._driver.entries[number] for number, _ in runs_of_it]
+                self._driver.batches.give_back(worker, made, entries)
+                continue
+            for run in reversed(runs_of_it):
+                self._driver.handle(TaskReturned(worker.id, *run))
+
+    def _by_batch(self, runs: Sequence[Run]) -> list[tuple[Batch | None, list[Run]]]:
+        def batch_of(run: Run) -> Batch | None:
+            entry = self._driver.entries.get(run[0])
+            return None if entry is None else entry.batch
+
+        return [(made, list(group)) for made, group in itertools.groupby(runs, batch_of)]
 
     def flush(self, worker: WorkerLink) -> None:
         """Send now what was to be sent at the end of this pass.
@@ -78,5 +101,11 @@ class Ahead:
         if not worker.pack:
             return
         messages, worker.pack = worker.pack, []
-        with contextlib.suppress(PeerUnreachableError):  # it is dying: they go to others
+        try:
             self._host.transport.send_frame(worker.task_identity, protocol.pack(messages))
+        except PeerUnreachableError:
+            self._driver.call_later(UNREACHABLE, lambda: self._give_up(worker))
+
+    def _give_up(self, worker: WorkerLink) -> None:
+        if worker.runs:
+            self._driver.handle(WorkerFaulted(worker.id, "it can't be reached"))

@@ -14,7 +14,8 @@ import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from typing import Any, ClassVar
+from functools import partial
+from typing import Any, ClassVar, NamedTuple
 
 from wetlands.core.commands import (
     AnnounceBroken,
@@ -51,7 +52,8 @@ from wetlands.errors import InternalError, PoolBrokenError, TaskAbandonedError, 
 from wetlands.latch import Latch
 from wetlands.result_proxy import Keeper
 from wetlands.runtime.ahead import Ahead
-from wetlands.runtime.ending import Endings
+from wetlands.runtime.batches import Batches
+from wetlands.runtime.ending import Ending, Endings, Loader
 from wetlands.runtime.entry import Entry
 from wetlands.runtime.gate import Gate
 from wetlands.runtime.hearing import Hearing
@@ -65,9 +67,25 @@ from wetlands.runtime.staff import Staff
 from wetlands.runtime.transport import PeerUnreachableError
 from wetlands.runtime.upkeep import Upkeep
 from wetlands.task import Task
-from wetlands.task_event import TaskStatus
+from wetlands.task_event import TaskStatus, TaskWorker
 from worker_entry import protocol
 from worker_entry.codec import Codec
+
+# Without the constructor of the named tuple, which is written in Python.
+_over = tuple.__new__
+#: How many tasks end together, before others get their turn.
+TOGETHER = 8
+
+
+class Over(NamedTuple):
+    """A task that is about to end, and how, or the command that says so."""
+
+    task: Task[Any]
+    ending: Ending | None
+    command: ResolveTask | None
+    timeout: float
+    worker: TaskWorker | None
+    seconds: float
 
 
 class Driver:
@@ -97,7 +115,7 @@ class Driver:
         self._clock = host.loop.clock
         self._endings = Endings(plan.environment, config.worker_timeout, codec)
         self._retries = Retries(host.delivery, self._endings)
-        self._upkeep = Upkeep(config, self.handle, self._call_later)
+        self._upkeep = Upkeep(config, self.handle, self.call_later)
         self._records = Records(plan.environment, host.delivery)
         self._staff = Staff(host, plan, codec.carrier, self, self._records.emitter, self._on_exit)
         self._workers = self._staff.links
@@ -113,6 +131,8 @@ class Driver:
         )
         self.receive = self._hearing.receive  #: see `LoopClient`
         self._ahead = Ahead(self, host, self._hearing)
+        self.batches = Batches(self, self._ahead, self._hearing)
+        self._over: deque[Over] | None = None  #: tasks that end at the end of this pass
         self._backlog: deque[Event] = deque()
         self._handling = False
         self.gate: Gate | None = None  #: counts queued tasks where their number is limited
@@ -192,7 +212,12 @@ class Driver:
         entry, task._order = task._order, None
         if entry is not None:
             self.entries[task.number] = entry
-            self.handle(entry.submission())
+            self.batches.add(entry)
+
+    def settle(self) -> None:
+        """See `LoopClient`."""
+        if self.batches.untold:
+            self.batches.settle()
 
     def resize(self, size: int, environ: tuple[Mapping[str, str], ...]) -> None:
         """Have ``size`` workers; ``environ`` are the variables of those, and maybe of more."""
@@ -208,7 +233,10 @@ class Driver:
 
     def cancel(self, task: Task[Any], force_after: float) -> None:
         """Cancel a task that is not running, ask a running one to stop."""
-        if task.number in self.entries:
+        entry = self.entries.get(task.number)
+        if entry is not None and entry.batch is not None:
+            self.batches.cancel(entry, force_after)
+        elif entry is not None:
             self.handle(CancelRequested(task.number, force_after))
         else:
             task._order = None  # a start that is under way comes to nothing
@@ -233,6 +261,8 @@ class Driver:
         if self._handling:
             self._backlog.append(event)
             return
+        if self.batches.untold:
+            self.batches.settle()
         self._handling = True
         try:
             while True:
@@ -256,11 +286,14 @@ class Driver:
 
     def _dispatch(self, command: DispatchTask) -> None:
         worker = self._workers[command.worker]
+        batch = self.batches.find(command.task)
+        if batch is not None:
+            self.batches.send(worker, batch, command)
+            return
         entry = self.entries[command.task]
         if command.ahead:
             self._ahead.send(worker, command, entry.payload)
-            if self.gate is not None and not entry.out_of_gate:
-                self._leave_gate(entry)
+            self.leave_gate(entry)
             return
         assert worker.process is not None
         worker.printed = worker.process.output.mark(entry.task._name)
@@ -277,13 +310,16 @@ class Driver:
         except PeerUnreachableError:
             # Most likely it is dead, which its exit will tell in words.
             self._host.loop.call_later(self, 1.0, lambda: self._unreachable(worker, command))
-        if self.gate is not None and not entry.out_of_gate:
-            self._leave_gate(entry)
+        self.leave_gate(entry)
         # While the worker gets to work; its answer can't overtake this, being read here, too.
         entry.task._start(worker.public)
 
     def _start(self, command: StartTask) -> None:
-        self._ahead.start(self._workers[command.worker], command)
+        batch, worker = self.batches.find(command.task), self._workers[command.worker]
+        if batch is None:
+            self._ahead.start(worker, command)
+        else:
+            self.batches.start(worker, batch)
 
     def _reclaim(self, command: ReclaimTasks) -> None:
         self._ahead.reclaim(self._workers[command.worker])
@@ -297,7 +333,9 @@ class Driver:
 
     def _interrupt(self, command: InterruptTask) -> None:
         worker = self._workers[command.worker]
-        message = protocol.Interrupt(command.task, command.attempt)
+        batch = self.batches.find(command.task)
+        run = (command.task, command.attempt) if batch is None else batch.entries[0].run
+        message = protocol.Interrupt(*run)
         with contextlib.suppress(PeerUnreachableError):  # it is dying: nothing is left to stop
             self._host.transport.send(worker.control_identity, message)
 
@@ -310,15 +348,62 @@ class Driver:
         self._staff.kill(command.worker, command.reason)
 
     def _resolve(self, command: ResolveTask) -> None:
-        entry = self.entries.pop(command.task, None)
+        if self.batches.find(command.task) is not None:
+            self.batches.resolve(command)
+            return
+        entry = self.entries.get(command.task)
         if entry is not None:
-            if self.gate is not None and not entry.out_of_gate:
-                self._leave_gate(entry)
-            entry.payload = ()  # before anybody hears of the end, and submits what needs its space
-            self._host.loop.at_end_of_pass(
-                self,
-                lambda: entry.task._finish(*self._endings.of(command, entry.task, entry.timeout)),
-            )
+            self.finish(entry, command)
+
+    def finish(
+        self,
+        entry: Entry,
+        command: ResolveTask,
+        worker: TaskWorker | None = None,
+        seconds: float = 0.0,
+    ) -> None:
+        """Have a task end as a command says, when this pass is over.
+
+        Args:
+            entry: The task.
+            command: How it ends.
+            worker: Who ran it, if that was not told.
+            seconds: How long it took.
+        """
+        over = (entry.task, None, command, entry.timeout, worker, seconds)
+        self._finish(entry, _over(Over, over))
+
+    def complete(self, entry: Entry, worker: WorkerLink, frame: bytes, seconds: float) -> None:
+        """Do so for a task that returned a value of one frame."""
+        took = seconds if seconds < math.inf else 0.0
+        load = Loader(self._endings, (frame,), entry.task._name, worker.id)
+        ending: Ending = (TaskStatus.COMPLETED, load, None)
+        self._finish(entry, _over(Over, (entry.task, ending, None, 0.0, worker.public, took)))
+
+    def _finish(self, entry: Entry, over: Over) -> None:
+        del self.entries[entry.task.number]
+        if self.gate is not None:
+            self.leave_gate(entry)
+        entry.payload = ()  # before anybody hears of the end, and submits what needs its space
+        if self._over is None or len(self._over) == TOGETHER:
+            self._over = deque((over,))
+            self._host.loop.at_end_of_pass(self, partial(self._tell, self._over))
+        else:
+            self._over.append(over)
+
+    def _tell(self, over: deque[Over]) -> None:
+        if over is self._over:
+            self._over = None
+        try:
+            while over:
+                task, ending, command, timeout, worker, seconds = over.popleft()
+                if command is not None:  # only now: many may end at once, and texts take time
+                    ending = self._endings.of(command, task, timeout)
+                assert ending is not None
+                task._finish(*ending, worker, seconds)
+        finally:
+            if over:  # something was raised, which is no reason to keep others waiting
+                self._host.loop.at_end_of_pass(self, partial(self._tell, over))
 
     def _retry(self, command: RetryTask) -> None:
         entry = self.entries[command.task]
@@ -361,6 +446,8 @@ class Driver:
     def _on_exit(self, worker: WorkerLink, death: Death) -> None:
         slot = worker.id.slot
         self._hearing.take_notes(worker, math.inf)
+        begun = worker.notes.begun() if worker.notes is not None else 0
+        self.batches.see_off(worker, begun)
         started = self._staff.see_off(worker)
         done = (worker.asked and not death.reason) or (worker.worn and death.returncode == 0)
         if not self.core.closing and not done:
@@ -375,7 +462,7 @@ class Driver:
             self._fail_start(slot, death)
         if worker.busy_with and started is None:
             self.requeue(worker.busy_with[0])
-        self.handle(WorkerExited(worker.id, started, death))
+        self.handle(WorkerExited(worker.id, started and self.known_as(started), death))
 
     def _fail_start(self, slot: int, death: Death) -> None:
         tail = f" The end of its stderr:\n{death.log_tail}" if death.log_tail else ""
@@ -394,12 +481,20 @@ class Driver:
 
     # -- helpers ----------------------------------------------------------------------------------
 
-    def _leave_gate(self, entry: Entry) -> None:
-        assert self.gate is not None
-        entry.out_of_gate = True
-        self.gate.leave()
+    def known_as(self, run: tuple[int, int]) -> tuple[int, int]:
+        """Return what the core calls a Run: the task and attempt of its batch, if it has one."""
+        entry = self.entries.get(run[0])
+        if entry is None or entry.batch is None:
+            return run
+        return (entry.batch.number, entry.batch.attempt)
 
-    def _call_later(self, delay: float, call: Callable[[], None]) -> None:
+    def leave_gate(self, entry: Entry) -> None:
+        """Take note that a task is queued no more."""
+        if self.gate is not None and not entry.out_of_gate:
+            entry.out_of_gate = True
+            self.gate.leave()
+
+    def call_later(self, delay: float, call: Callable[[], None]) -> None:
         self._host.loop.call_later(self, delay, call)
 
     _EXECUTORS: ClassVar[dict[type, Callable[[Driver, Any], None]]] = {

@@ -20,6 +20,7 @@ from wetlands.result_proxy import ResultProxy
 from wetlands.runtime.process import Death
 from wetlands.task import Task
 from wetlands.task_event import TaskStatus, TaskWorker
+from wetlands.task_state import TaskName
 from worker_entry.codec import Codec, CodecError
 
 #: Status, what rebuilds the value, and the error: the arguments of `Task._finish`.
@@ -29,13 +30,40 @@ Ending = tuple[TaskStatus, "Callable[[], Any] | None", "ExecutionException | Non
 Ended = ResolveTask | RetryTask | JudgeFailure
 
 
+class Loader:
+    """Rebuilds a value that came from a worker. A single object, and no closure of many: queues
+    of results are long, and the garbage collector looks at all of them again and again.
+    """
+
+    __slots__ = ("_endings", "_frames", "_name", "_worker")
+
+    def __init__(
+        self, endings: Endings, frames: Sequence[Any], name: TaskName, worker: WorkerId | None
+    ) -> None:
+        self._endings = endings
+        self._frames = frames
+        self._name = name
+        self._worker = worker
+
+    def __call__(self) -> Any:
+        """Return the value.
+
+        Raises:
+            ResultError: It can't be rebuilt.
+        """
+        try:
+            return self._endings.codec.loads(self._frames, "result")
+        except CodecError as error:
+            raise self._endings.unreadable(error, str(self._name), self._worker) from error
+
+
 class Endings:
     """Makes the exceptions of one environment's tasks."""
 
     def __init__(self, environment: str, worker_timeout: float, codec: Codec) -> None:
         self._environment = environment
         self._worker_timeout = worker_timeout
-        self._codec = codec
+        self.codec = codec
         self.failures: dict[int, str] = {}  #: slot -> what its last worker died of, unasked
 
     def of(self, command: ResolveTask, task: Task[Any], limit: float) -> Ending:
@@ -68,15 +96,8 @@ class Endings:
         self, frames: Sequence[Any], task: Task[Any], worker: WorkerId | None
     ) -> Callable[[], Any]:
         """Return what rebuilds a value that came from a worker."""
-        name = task._name  # the task keeps this, and must not be kept by it
-
-        def load() -> Any:
-            try:
-                return self._codec.loads(frames, "result")
-            except CodecError as error:
-                raise self._unreadable(error, str(name), worker) from error
-
-        return load
+        # The name: the task keeps what is returned, and must not be kept by it.
+        return Loader(self, frames, task._name, worker)
 
     def rebuild(self, pickles: Iterable[bytes], task: Task[Any]) -> Iterator[Any]:
         """Give the values of pickles, of which a worker sent several for one task.
@@ -85,9 +106,9 @@ class Endings:
             ResultError: One of them can't be rebuilt.
         """
         try:
-            yield from self._codec.loads_each(pickles, "result")
+            yield from self.codec.loads_each(pickles, "result")
         except CodecError as error:
-            raise self._unreadable(error, task.id, task.worker) from error
+            raise self.unreadable(error, task.id, task.worker) from error
 
     def abandoned(
         self, outcome: Outcome, task_id: str, worker: WorkerId | None
@@ -153,7 +174,7 @@ class Endings:
             **self._where(task_id, worker),
         )
 
-    def _unreadable(
+    def unreadable(
         self, reason: object, task_id: str, worker: WorkerId | TaskWorker | None
     ) -> ResultError:
         """Return the error of a task whose value can't be rebuilt in the host."""

@@ -5,12 +5,15 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from wetlands.core.events import TaskSubmitted, WorkerId
 from wetlands.result_proxy import ResultProxy
 from wetlands.retry import RetryPolicy
 from wetlands.task import Task
+
+if TYPE_CHECKING:
+    from wetlands.runtime.batches import Batch
 
 
 @dataclass(slots=True)
@@ -25,7 +28,16 @@ class Entry:
     retry: RetryPolicy | None = None  #: None for a task that runs once
     block: bool = True  #: whether to wait for room in the queue
     kind: str | None = None  #: tasks of one take about as long
+    shares: bytes | None = None  #: what it calls, if it may go together with others that do
     out_of_gate: bool = False  #: it counts as queued no more
+    batch: Batch | None = None  #: what it is a part of
+    attempt: int = 0  #: how many times it was sent in a batch
+    canceled: bool = False  #: so that it is not queued again
+
+    @property
+    def run(self) -> tuple[int, int]:
+        """What a worker calls it, when it was sent in a batch."""
+        return (self.task.number, self.attempt)
 
     def submission(self) -> TaskSubmitted:
         """Return the event that queues it."""

@@ -21,6 +21,7 @@ from wetlands.core.events import (
 )
 from wetlands.result_proxy import Keeper, ResultProxy
 from wetlands.runtime.ending import Endings
+from wetlands.runtime.entry import Entry
 from wetlands.runtime.host import Host
 from wetlands.runtime.link import WorkerLink
 from wetlands.runtime.records import Records
@@ -78,6 +79,8 @@ class Hearing:
         if worker.lent:
             self.take_notes(worker)
         self._hear(worker, frames)
+        if worker.advanced is not None:
+            self._driver.batches.advance(worker)
         worker.received += 1  # only now: what was noted after it must not be heard of before
 
     def _hear(self, worker: WorkerLink, frames: list[bytes]) -> None:
@@ -105,7 +108,13 @@ class Hearing:
         try:
             endings = worker.notes.take(upto)
             spoke = bool(endings) and self._has_printed(worker)
+            batches = self._driver.batches
             for seconds, ending in endings:
+                result = protocol.decode_result(ending)
+                if result is not None and batches.take_result(
+                    worker, result, math.inf if spoke else seconds
+                ):
+                    continue
                 message = protocol.decode([ending])
                 if type(message) not in _ENDINGS:
                     raise ValueError(f"{type(message).__name__} is no ending")
@@ -115,6 +124,8 @@ class Hearing:
             self._fault(worker, str(error))
         finally:
             worker.taking = False
+        if worker.advanced is not None:
+            self._driver.batches.advance(worker)
 
     def send_dropped(self, link: WorkerLink) -> None:
         """Tell an idle worker what it need not keep any more."""
@@ -199,7 +210,11 @@ class Hearing:
         if worker.busy_with == run:  # it was the next one, and taken for begun
             worker.busy_with = None
             self._driver.requeue(run[0])
-        self._driver.handle(TaskReturned(worker.id, *run))
+        entry = self._driver.entries.get(run[0])
+        if entry is not None and entry.batch is not None:
+            self._driver.batches.give_back(worker, entry.batch, [entry])
+        else:
+            self._driver.handle(TaskReturned(worker.id, *run))
 
     def _on_worn(self, worker: WorkerLink, message: protocol.Worn) -> None:
         self._records.log_worn(worker, message.reason)
@@ -211,7 +226,10 @@ class Hearing:
         if worker.initializing and (task, attempt) == INITIALIZER:
             self._on_initialized(worker, outcome, detail)
             return
-        seconds = self._seconds(worker, task, attempt)
+        entry = self._driver.entries.get(task)
+        if entry is not None and entry.batch is not None and (task, attempt) not in worker.runs:
+            return  # heard before
+        seconds = self._seconds(worker, entry, (task, attempt))
         worker.forget((task, attempt))
         if worker.busy_with == (task, attempt):
             worker.busy_with = None
@@ -220,16 +238,20 @@ class Hearing:
                 self._upkeep.measure(worker)
             if worker.dropped:  # now: soon it may be busy again, for as long as tasks wait
                 self.send_dropped(worker)
-        self._driver.handle(TaskEnded(worker.id, task, attempt, outcome, detail, seconds))
+        if entry is not None and entry.batch is not None:
+            self._driver.batches.end(worker, entry, outcome, detail, seconds)
+        else:
+            self._driver.handle(TaskEnded(worker.id, task, attempt, outcome, detail, seconds))
 
-    def _seconds(self, worker: WorkerLink, task: int, attempt: int) -> float | None:
+    def _seconds(
+        self, worker: WorkerLink, entry: Entry | None, run: tuple[int, int]
+    ) -> float | None:
         """Return how long a task took, if that is noted with its ending, or worth a look."""
         seconds, worker.seconds = worker.seconds, None
-        entry = self._driver.entries.get(task)
         if seconds is not None or entry is None or entry.kind is None or worker.notes is None:
             return seconds
         known = self._driver.core.paces.knows(entry.kind)
-        if known and worker.runs.get((task, attempt), 0) % SAMPLE:
+        if known and worker.runs.get(run, 0) % SAMPLE:
             return None
         return math.inf if self._has_printed(worker) else worker.notes.lasted()
 
@@ -250,7 +272,8 @@ class Hearing:
         """Return the task if the worker is busy with it, and note that it is not silent."""
         if worker.busy_with != (task, attempt):
             return None
-        self._driver.handle(TaskProgressed(worker.id, task, attempt))
+        known_as = self._driver.known_as((task, attempt))
+        self._driver.handle(TaskProgressed(worker.id, *known_as))
         entry = self._driver.entries.get(task)
         return None if entry is None else entry.task
 

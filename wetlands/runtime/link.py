@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from wetlands.core.events import WorkerId
 from wetlands.runtime.notes import WorkerNotes
@@ -14,6 +15,10 @@ from wetlands.runtime.process import WorkerProcess
 from wetlands.runtime.transport import Transport
 from wetlands.task_event import TaskWorker
 from worker_entry import journal, protocol
+
+if TYPE_CHECKING:
+    from wetlands.runtime.batches import Batch
+    from wetlands.task import Task
 
 
 def _identity() -> bytes:
@@ -46,6 +51,8 @@ class WorkerLink:
     printed: int = 0  #: how many bytes, before its task began
     seconds: float | None = None  #: noted with the ending that is being handled
     reclaimed: frozenset[tuple[int, int]] = frozenset()  #: those last taken back from it
+    batches: dict[int, Batch] = field(default_factory=dict, repr=False)  #: those it has
+    advanced: Batch | None = field(default=None, repr=False)  #: of which calls have just ended
     pack: list[bytes] = field(default_factory=list, repr=False)  #: those to be sent together
     payload: tuple[Any, ...] = ()  #: of that task, which may name segments, until it has answered
     dropped: list[int] = field(default_factory=list)  #: what it keeps, and need not any more
@@ -99,6 +106,30 @@ class WorkerLink:
             self.runs[run] = self.sent
         if self.notes is not None:
             self.notes.assign(self.sent)
+
+    def lend(self, runs: Sequence[tuple[int, int]]) -> None:
+        """Give it Runs that go together, and can be taken back."""
+        first = self.sent + 1
+        self.sent += len(runs)
+        numbers = range(first, self.sent + 1)
+        self.runs.update(zip(runs, numbers, strict=True))
+        self.lent.update(runs)
+        if self.notes is not None:
+            self.notes.assign(*numbers)
+
+    def begin(self, run: tuple[int, int], task: Task[Any], *, silent: bool) -> None:
+        """Take note of what it is at.
+
+        Args:
+            run: The Run.
+            task: Its task, which is told.
+            silent: Whether nothing before it can have printed anything.
+        """
+        if run in self.runs:  # or it has ended meanwhile
+            self.busy_with = run
+        if self.process is not None:
+            self.printed = self.process.output.mark(task._name, silent=silent)
+        task._start(self.public)
 
     def forget(self, run: tuple[int, int]) -> None:
         """It has a Run no more."""

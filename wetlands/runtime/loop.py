@@ -75,6 +75,9 @@ class LoopClient(Protocol):
     def advance(self) -> None:
         """Handle that time has passed."""
 
+    def settle(self) -> None:
+        """Handle what was posted so far: what was submitted may wait for others like it."""
+
     def unended(self) -> int:
         """Return how many tasks are under way."""
 
@@ -133,17 +136,21 @@ class Loop:
         self._inbox.append((client, call))
         self._sleeper.wake()
 
-    def queue(self, client: LoopClient | None, call: Callable[[], None]) -> None:
-        """Run ``call``, in the order of posting, when there is a reason for a pass."""
+    def queue(self, client: LoopClient | None, call: Callable[[], None]) -> bool:
+        """Run ``call``, in the order of posting, when there is a reason for a pass.
+
+        Return whether it is time to `relieve` the queue.
+        """
         self._inbox.append((client, call))
-        if len(self._inbox) > BATCH:
+        queued = len(self._inbox)
+        if queued > BATCH:
             self._sleeper.wake()
+        return queued % CROWD == 0
 
     def relieve(self) -> None:
-        """Run what is queued if it has become much, for a thread that goes on queueing."""
-        if len(self._inbox) % CROWD == 0:
-            self._led = True  # the loop thread had better stay away: it would wait for this one
-            self.run_queued()
+        """Run what is queued, for a thread that goes on queueing."""
+        self._led = True  # the loop thread had better stay away: it would wait for this one
+        self.run_queued()
 
     def run_queued(self) -> None:
         """Run what was posted and queued: here and now, or soon on another thread."""
@@ -349,6 +356,11 @@ class Loop:
                 call()
             except Exception as error:
                 self._report_failure(client, error)
+        for client in list(self._clients):
+            try:
+                client.settle()
+            except Exception as error:
+                self._break(client, error)
 
     def _receive(self, news: bool) -> bool:
         """Handle messages, of which there is one most likely if there is ``news``; say whether

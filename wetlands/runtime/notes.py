@@ -40,10 +40,11 @@ class WorkerNotes:
         """Return the seconds that its last task took."""
         return self._numbers()[notes.LASTED] / 1e9
 
-    def assign(self, number: int) -> None:
-        """Give a Run its number, which another one may have had before."""
-        mark = number % notes.MARKS
-        if mark in self._marked:
+    def assign(self, *numbers: int) -> None:
+        """Give Runs their numbers, which others may have had before."""
+        if not self._marked:
+            return
+        for mark in self._marked.intersection([number % notes.MARKS for number in numbers]):
             self._marked.discard(mark)
             _write(self._file, b"\0", notes.MARKS_AT + mark)
 
@@ -73,12 +74,13 @@ class WorkerNotes:
             raise ValueError("it has noted more than there is room for")
         if written == self._taken:
             return []
-        endings = []
+        endings, size = [], 0
         for sent, seconds, ending in notes.split(self._ring(self._taken, written)):
             if sent > received:
                 break
-            self._taken += notes.size_of(ending)
+            size += len(ending)
             endings.append((seconds, ending))
+        self._taken += size + len(endings) * notes.EXTRA
         _write(self._file, self._taken.to_bytes(8, sys.byteorder), 8 * notes.TAKEN)
         return endings
 

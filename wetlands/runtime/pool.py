@@ -120,8 +120,11 @@ class Pool:
         """
         task = make(self, next(self._numbers), description)
         home = home_of(proxies, self) if proxies else None
-        kind = description if ahead and _is_small(payload) else None
-        task._order = Entry(task, payload, timeout, home, proxies, retry, block, kind)
+        kind = description if ahead and is_small(payload) else None
+        shares = None
+        if kind and len(payload) == 2 and not (home or retry) and timeout == math.inf:
+            shares = payload[0]
+        task._order = Entry(task, payload, timeout, home, proxies, retry, block, kind, shares)
         if start:
             return task.start()
         # Weakly: a task that nobody has any more, and nobody started, is forgotten.
@@ -159,16 +162,16 @@ class Pool:
     def start_task(self, task: Task[Any]) -> None:
         """Queue a task; called by the task."""
         self.check_open()
-        driver, loop = self._driver, self._host.loop
+        driver, loop, much = self._driver, self._host.loop, False
         if self._gate is None:
-            loop.queue(driver, partial(driver.submit, task))
+            much = loop.queue(driver, partial(driver.submit, task))
         else:
             self._enter_gate(self._gate, task)
         # Read after queueing: a pass that lowers it later looks at the queue once more.
-        if driver.saturated:
-            loop.relieve()
-        else:
+        if not driver.saturated:
             loop.run_queued()
+        elif much:
+            loop.relieve()
         if driver.closed.is_set():
             driver.abandon([task])  # it closed in between, and nobody reads the inbox
 
@@ -181,7 +184,8 @@ class Pool:
             self._driver.submit(task)
 
         if entry is not None:
-            gate.enter(lambda: self._host.loop.queue(self._driver, submit), block=entry.block)
+            queue = self._host.loop.queue
+            gate.enter(lambda: queue(self._driver, submit), block=entry.block)
 
     def cancel_task(self, task: Task[Any], force_after: float) -> None:
         """Cancel a queued task before returning, ask a running one to stop; called by the task."""
@@ -358,6 +362,8 @@ class Pool:
             driver.closed.set()
 
 
-def _is_small(payload: tuple[bytes, ...]) -> bool:
+def is_small(payload: tuple[bytes, ...]) -> bool:
     """Whether a call may travel with others; one that names memory which it shares may not."""
+    if len(payload) == 2:  # most of them
+        return type(payload[1]) is bytes and len(payload[0]) + len(payload[1]) < SMALL
     return len(payload) < 4 and type(payload[-1]) is bytes and sum(map(len, payload)) < SMALL

@@ -73,6 +73,9 @@ class Process:
     def load(self) -> float:
         return sum(self.loads[task] for task, _ in [self.held, *self.ahead])
 
+    def tasks(self) -> list[int]:
+        return [task for task, _ in [self.held, *self.ahead]]
+
     def is_idle(self) -> bool:
         return self.booted and not (self.held or self.asked or self.kills)
 
@@ -156,6 +159,7 @@ class PoolBooks:
         self.places = [Place() for _ in range(self.config.size)]
         self.timeouts: dict[int, float] = {}  #: every task ever submitted
         self.kinds: dict[int, str | None] = {}
+        self.calls: dict[int, int] = {}  #: for how many calls a task stands, as far as is known
         self.means: dict[str, tuple[float, int]] = {}  #: seconds, and of how many runs
         #: How tasks that were sent ahead are to end if they have not begun; else when, and as what.
         self.unwanted: dict[int, tuple[Outcome, float, Outcome]] = {}
@@ -178,7 +182,18 @@ class PoolBooks:
         self.closing = self.broken = False
         self.announced: list[str] = []
         self.execute_all(self.core.open(self.now))
+        self.asked_back = False  #: somebody wants calls back, whether there are any or not
         self.sound = True  #: the last step ended well
+
+    def enter(self, timeout, plan, kind=None, calls=1):
+        """Note a new task."""
+        task = len(self.timeouts)
+        self.timeouts[task] = timeout
+        self.kinds[task] = kind
+        self.calls[task] = calls
+        if plan is not None:
+            self.tries[task] = Tries(plan)
+        return task
 
     # -- the driver: what the loop thread does, minus the I/O -------------------------------------
 
@@ -246,12 +261,14 @@ class PoolBooks:
         assert command.attempt == self.attempts[task]
         assert self.misses.get(task, 0) < self.config.delivery_limit
         process.line.append((task, command.attempt))
-        process.loads[task] = self.seconds_expected(task)
+        process.loads[task] = self.seconds_expected(task) * self.calls[task]
         if command.ahead:
             self.send_ahead(command.worker, process, (task, command.attempt))
             return
         process.held = (task, command.attempt)
         process.full, process.reclaimed, process.stall_at = False, False, math.inf
+        if self.calls[task] > 1:
+            process.stall_at, process.checked = self.now + self.config.stall_timeout, False
         if command.worker in self.bound.values():
             process.full = True
         process.idle_at = math.inf
@@ -268,11 +285,18 @@ class PoolBooks:
         assert process.loads[run[0]] < self.config.credit, "not short"
         assert self.timeouts[run[0]] == math.inf, "nobody could tell when it begins"
         assert not self.is_limited(), "there would be no moment for looking at the limits"
-        if not process.ahead:
+        assert self.calls_of(process) < self.config.credit_limit, "enough to hold"
+        if not self.has_more(process):
             process.stall_at = self.now + self.config.stall_timeout
             process.checked = False
         process.ahead.append(run)
-        assert len(process.ahead) + 1 <= self.config.credit_limit
+
+    def calls_of(self, process):
+        return sum(self.calls[task] for task in process.tasks())
+
+    def has_more(self, process):
+        """Whether it may have something that it has not begun."""
+        return bool(process.ahead) or (process.held and self.calls[process.held[0]] > 1)
 
     def is_limited(self):
         return min(self.config.max_tasks, self.config.max_memory) < math.inf
@@ -283,18 +307,26 @@ class PoolBooks:
 
     def execute_ReclaimTasks(self, command):  # noqa: N802
         process = self.alive[command.worker]
-        assert process.ahead, "there is nothing to take back"
+        if not self.asked_back:
+            assert self.has_more(process), "there is nothing to take back"
         idle = any(p.is_idle() for p in self.alive.values())
         free = idle or any(place.dormant and place.wanted for place in self.places)
         wanted = process.reclaimed or (process.stuck and free)
-        assert wanted or process.due() <= self.now, "no reason"
+        killed = process.due() <= self.now
+        assert wanted or killed, "no reason"
+        if process.stuck and not (process.reclaimed or killed):
+            self.means.pop(self.kinds[process.held[0]], None)
         process.full, process.stuck = True, False
         process.stall_at = math.inf
         self.answers.append(lambda: self.answer_reclaim(command.worker))
+        task = process.held[0]
+        if self.calls[task] > 1:  # the driver makes a new task of those that have not begun
+            rest, self.calls[task] = self.calls[task] - 1, 1
+            self.answers.append(lambda: self.submit_rest(rest, self.kinds[task]))
 
     def execute_CheckWorker(self, command):  # noqa: N802
         process = self.alive[command.worker]
-        assert process.ahead
+        assert self.has_more(process)
         assert not process.checked, "looked twice"
         assert process.has_stalled(self.now), "too early"
         process.checked = True
@@ -304,7 +336,6 @@ class PoolBooks:
     def note_who_is_stuck(self):
         for process in self.alive.values():
             if process.held and process.checked and process.has_stalled(self.now):
-                self.means.pop(self.kinds[process.held[0]], None)
                 process.full = process.stuck = True
                 process.stall_at = math.inf
 
@@ -367,13 +398,22 @@ class PoolBooks:
         process.held = process.ahead.pop(0)
         self.promoted.append(process.held)
         process.silence_at = at + self.config.worker_timeout
-        process.stall_at = at + self.config.stall_timeout if process.ahead else math.inf
+        process.stall_at = at + self.config.stall_timeout if self.has_more(process) else math.inf
         process.limit_at = process.force_at = math.inf
         process.timed_out = process.overdue = process.interrupted = False
         process.stop_wanted = None
         if process.held[0] in self.unwanted:
             unwanted = self.unwanted.pop(process.held[0])
             process.stop_wanted, process.force_at, process.force_outcome = unwanted
+
+    def submit_rest(self, calls, kind):
+        task = self.enter(math.inf, None, kind, calls)
+        if self.closing or self.broken:
+            self.expected[task] = Expected(Outcome.CLOSED if self.closing else Outcome.BROKEN)
+        else:
+            self.queue[task] = None
+            self.queue.move_to_end(task, last=False)
+        self.feed(on.TaskSubmitted(task, kind=kind, calls=calls, first=True))
 
     def note(self, kind, seconds):
         if kind is not None:
@@ -678,6 +718,25 @@ class PoolBooks:
             verdict = self.tries[task].verdict
             self.expected[task] = Expected(verdict.outcome, verdict.worker, verdict.detail)
         self.feed(on.RetryJudged(task, attempt, again), delay=delay)
+
+    def take_back(self, task):
+        """A call is canceled, of a task that a worker has."""
+        for process in self.alive.values():
+            if process.held and task in process.tasks():
+                process.reclaimed = self.asked_back = True
+        self.feed(on.ReclaimRequested(task))
+        self.asked_back = False
+
+    def advance_calls(self, worker, *, delay=0.0):
+        """Calls of the task that a process is at have ended, and it is at the next one."""
+        process = self.alive[worker]
+        task, attempt = process.held
+        process.silence_at = self.now + delay + self.config.worker_timeout
+        process.stuck = False
+        if self.calls[task] > 1:
+            process.stall_at = self.now + delay + self.config.stall_timeout
+            process.checked = False
+        self.feed(on.TaskAdvanced(worker, task, attempt), delay=delay)
 
     def measure(self, worker, memory):
         process = self.alive[worker]

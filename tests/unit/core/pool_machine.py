@@ -10,7 +10,7 @@ import math
 
 import hypothesis.strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from pool_books import Expected, PoolBooks, Tries
+from pool_books import Expected, PoolBooks
 
 from wetlands.core import events as on
 from wetlands.core.events import Outcome, WorkerId
@@ -43,7 +43,7 @@ CONFIGS = st.fixed_dictionaries(
         "memory_share": st.just(0.5),
         "idle_timeout": st.sampled_from([math.inf, 4.0]),
         "credit": st.sampled_from([0.5, 1.0]),
-        "credit_limit": st.sampled_from([1, 2, 3, 9]),
+        "credit_limit": st.sampled_from([1, 2, 4, 9, 9]),
         "stall_timeout": st.sampled_from([2.0, 13.0]),
         "restart_limit": st.sampled_from([0, 1, 2, 6]),
         "backoff_base": st.sampled_from([0.0, 1.0, 1.0]),
@@ -95,15 +95,6 @@ class PoolMachine(PoolBooks, RuleBasedStateMachine):
 
     # -- the user ---------------------------------------------------------------------------------
 
-    def enter(self, timeout, plan, kind=None):
-        """Note a new task in the books."""
-        task = len(self.timeouts)
-        self.timeouts[task] = timeout
-        self.kinds[task] = kind
-        if plan is not None:
-            self.tries[task] = Tries(plan)
-        return task
-
     @rule(timeout=PATIENCES, number=st.sampled_from([1, 1, 3, 6]), plan=PLANS, kind=KINDS)
     def submit(self, timeout, number, plan, kind):
         for _ in range(number):
@@ -118,6 +109,36 @@ class PoolMachine(PoolBooks, RuleBasedStateMachine):
     @rule(number=st.sampled_from([2, 5]))
     def submit_short_ones(self, number):
         self.submit(timeout=math.inf, number=number, plan=None, kind="quick")
+
+    @rule(number=st.sampled_from([1, 1, 3]), calls=st.integers(2, 4), kind=KINDS, more=PICKS)
+    def submit_several_calls(self, number, calls, kind, more):
+        for _ in range(number):
+            task = self.enter(math.inf, None, kind, calls)
+            if self.closing or self.broken:
+                self.expected[task] = Expected(Outcome.CLOSED if self.closing else Outcome.BROKEN)
+            else:
+                self.queue[task] = None
+            self.feed(on.TaskSubmitted(task, kind=kind, calls=calls))
+        self.submit_short_ones(number=more // 4)
+
+    @precondition(lambda self: self.timeouts)
+    @rule(index=PICKS)
+    def add_a_call(self, index):
+        task = sorted(self.timeouts)[-1 - index % len(self.timeouts)]
+        if task in self.queue:
+            self.calls[task] += 1
+        assert self.feed(on.TaskGrew(task, self.calls[task])) == []
+
+    @precondition(lambda self: self.timeouts)
+    @rule(index=PICKS)
+    def take_calls_back(self, index):
+        self.take_back(sorted(self.timeouts)[-1 - index % len(self.timeouts)])
+
+    @rule(index=PICKS, delay=DELAYS)
+    def end_some_calls(self, index, delay):
+        worker = self.pick(index, lambda p: p.held and p.has_begun(p.held))
+        if worker:
+            self.advance_calls(worker, delay=delay)
 
     @rule(timeout=PATIENCES, number=st.sampled_from([1, 2]), index=PICKS, dead=RARELY, plan=PLANS)
     def submit_bound(self, timeout, number, index, dead, plan):
@@ -189,6 +210,7 @@ class PoolMachine(PoolBooks, RuleBasedStateMachine):
             elif process.held:
                 process.want_stop(self.now + grace, Outcome.CLOSED)
                 self.want_back(process, grace, Outcome.CLOSED, process.ahead)
+                process.reclaimed |= self.calls[process.held[0]] > 1
             elif not process.booted and not process.kills:
                 process.kill_at = self.now
         self.feed(on.CloseRequested(grace))
@@ -331,6 +353,23 @@ class PoolMachine(PoolBooks, RuleBasedStateMachine):
         if worker:
             self.pin(worker, pinned=True)
             self.end_task(worker, Outcome.COMPLETED)
+
+    @rule(index=PICKS)
+    def get_going_again(self, index):
+        """A call takes long, so that its worker is stuck, and then ends after all."""
+        worker = self.pick(index, lambda p: p.held and self.calls[p.held[0]] > 1)
+        for _ in range(2 if worker else 0):
+            stall_at = self.alive[worker].stall_at
+            if stall_at < math.inf:
+                self.feed(on.ClockAdvanced(), delay=max(0.0, stall_at - self.now))
+        if worker and self.alive[worker].stuck:
+            process = self.alive[worker]
+            process.began = process.held
+            self.begun.add(process.began)
+            self.advance_calls(worker)
+            other = self.pick(index, lambda p: p.held and not p.stuck and p is not process)
+            if other:
+                self.end_task(other, Outcome.COMPLETED)
 
     @precondition(lambda self: self.config.idle_timeout < math.inf)
     @rule()
@@ -475,12 +514,12 @@ class PoolMachine(PoolBooks, RuleBasedStateMachine):
         task = next(iter(self.queue), None)
         if task is None or self.timeouts[task] < math.inf or self.is_limited():
             return
-        if self.seconds_expected(task) >= self.config.credit:
+        if self.seconds_expected(task) * self.calls[task] >= self.config.credit:
             return
         for slot in range(len(self.places)):
             process = self.current(slot)
             if process and process.held and not process.full:
-                many = len(process.ahead) + 1 >= self.config.credit_limit
+                many = self.calls_of(process) >= self.config.credit_limit
                 assert many or process.load() >= self.config.credit, "it could begin earlier"
 
     @invariant()

@@ -1158,8 +1158,8 @@ MUTANTS = [
     Mutant(
         "more than a moment of work sent ahead",
         "credit",
-        "            if slot.load >= credit or len",
-        "            if len",
+        "return slot.load < self.config.credit and slot.calls < self.config.credit_limit",
+        "return slot.calls < self.config.credit_limit",
     ),
     Mutant(
         "sent ahead in spite of limits",
@@ -1243,7 +1243,7 @@ MUTANTS = [
     Mutant(
         "a kill leaves behind what was sent ahead",
         "credit",
-        "        if slot.ahead and slot.state is SlotState.BUSY:\n"
+        "        if slot.has_more() and slot.state is SlotState.BUSY:\n"
         "            self._reclaim(slot)\n        super()",
         "        super()",
     ),
@@ -1277,6 +1277,88 @@ MUTANTS = [
         "pool",
         "        if self.ready and self._crew.roomy:\n            self._send_ahead()\n",
         "",
+    ),
+    # -- tasks of several calls
+    Mutant(
+        "several calls take no longer than one",
+        "credit",
+        "return self.paces.expect(task.kind) * task.calls",
+        "return self.paces.expect(task.kind)",
+    ),
+    Mutant(
+        "calls are not counted",
+        "credit",
+        "return slot.load < self.config.credit and slot.calls < self.config.credit_limit",
+        "return slot.load < self.config.credit",
+    ),
+    Mutant(
+        "calls that joined are not counted",
+        "pool",
+        "            task.calls = event.calls\n",
+        "            pass\n",
+    ),
+    Mutant(
+        "calls that have ended are still counted",
+        "credit",
+        "        slot.calls -= done.calls\n",
+        "",
+    ),
+    Mutant(
+        "what comes back goes last",
+        "pool",
+        "            if event.first:\n",
+        "            if False:\n",
+    ),
+    Mutant(
+        "nobody looks after calls behind the first",
+        "credit",
+        "        if task.calls > 1:\n            self._expect_news(slot)\n        if self._lends",
+        "        if self._lends",
+    ),
+    Mutant(
+        "calls that end are no sign of life",
+        "credit",
+        "            return\n"
+        "        slot.state_due = self._crew.now + self.config.worker_timeout\n",
+        "            return\n",
+    ),
+    Mutant(
+        "calls that end do not put off the look",
+        "credit",
+        "        if slot.task is not None and slot.task.calls > 1:\n"
+        "            self._expect_news(slot)\n",
+        "",
+    ),
+    Mutant(
+        "a worker that got going again is still stuck",
+        "credit",
+        "        self._crew.stuck.pop(slot.worker.slot, None)\n        if slot.task is not None",
+        "        if slot.task is not None",
+    ),
+    Mutant(
+        "taken back again and again",
+        "credit",
+        "            slot.task.calls = 1\n",
+        "            pass\n",
+    ),
+    Mutant(
+        "closing forgets the calls behind the first",
+        "pool",
+        "                if slot.task.calls > 1:\n                    self._reclaim(slot)\n",
+        "",
+    ),
+    Mutant(
+        "nothing is taken back when somebody asks",
+        "credit",
+        "        if task and task.slot and task.slot.state is SlotState.BUSY:\n"
+        "            self._reclaim(task.slot)\n",
+        "        pass\n",
+    ),
+    Mutant(
+        "the next worker is looked after because of the last",
+        "credit",
+        "        slot.stall_due = math.inf\n        super()._dispatch",
+        "        super()._dispatch",
     ),
 ]
 

@@ -21,7 +21,10 @@ from wetlands.core.events import (
     CancelRequested,
     CloseRequested,
     Outcome,
+    ReclaimRequested,
+    TaskAdvanced,
     TaskEnded,
+    TaskGrew,
     TaskReturned,
     TaskSubmitted,
     WorkerExited,
@@ -148,8 +151,8 @@ def test_where_nothing_comes_back_somebody_looks_and_then_others_get_what_has_no
     assert pool(TICK, at=0.9) == []
     assert pool(TICK, at=1.0) == [CheckWorker(A1)]
     assert pool(TICK, at=2.0) == []  # nobody is idle who could take them
-    assert pool.core.paces.expect("f") == math.inf
     assert pool(ended(B1, 1, seconds=None))[-1] == ReclaimTasks(A1)
+    assert pool.core.paces.expect("f") == math.inf
     returned = [TaskReturned(A1, task, 1) for task in (5, 4, 3)]
     assert pool(*returned)[0] == DispatchTask(B1, 5, 2)  # the first that came back
     assert list(pool.core.ready) == [3, 4]
@@ -186,6 +189,102 @@ def test_a_pool_that_closes_takes_back_what_has_not_begun():
     pool(*short(1, 2))
     assert pool(CloseRequested(5.0)) == [InterruptTask(A1, 1, 1), ReclaimTasks(A1)]
     assert pool(TaskReturned(A1, 2, 1)) == [ResolveTask(2, Outcome.CLOSED)]
+
+
+# -- tasks of several calls ------------------------------------------------------------------------
+
+
+def several(task, calls=4, **options):
+    return TaskSubmitted(task, kind="f", calls=calls, **options)
+
+
+def test_so_many_calls_make_a_task_that_takes_half_of_the_credit():
+    assert learned(credit=0.001).core.fitting("f") == 5
+    assert learned(credit=0.001, credit_limit=6).core.fitting("f") == 3
+    assert learned(credit=0.00011).core.fitting("f") == 1
+    assert learned(credit_limit=1).core.fitting("f") == 1
+    assert learned(max_tasks=9).core.fitting("f") == 1
+    assert learned().core.fitting("g") == learned().core.fitting(None) == 1
+
+
+def test_a_task_of_several_calls_counts_for_as_many():
+    pool = learned(credit=0.0009)
+    assert pool(several(1), several(2), several(3), several(4)) == [
+        DispatchTask(A1, 1, 1),
+        ahead(A1, 2),
+        ahead(A1, 3),
+    ]
+    pool = learned(credit_limit=8)
+    assert len(pool(several(1), several(2), several(3))) == 2
+    assert pool(ended(A1, 1))[-1] == ahead(A1, 3)
+
+
+def test_calls_may_join_a_task_that_is_queued():
+    pool = learned(credit_limit=8)
+    pool(several(1, 8), several(2), TaskGrew(2, 7), several(3))
+    assert pool(ended(A1, 1))[-2:] == [DispatchTask(A1, 2, 1), ahead(A1, 3)]
+    assert pool(several(4)) == []  # the worker has enough
+    assert pool(TaskGrew(2, 1), TaskGrew(99, 2), ended(A1, 2))[-1] == ahead(A1, 4)
+
+
+def test_what_comes_back_goes_first():
+    pool = Pool()
+    pool(*short(1, 2, 3), several(4, first=True))
+    assert list(pool.core.ready) == [4, 2, 3]
+
+
+def test_a_call_that_takes_long_has_those_behind_it_taken_back():
+    pool = learned(size=2, stall_timeout=1.0)
+    pool(TaskSubmitted(1), several(2))
+    assert pool(TICK, at=1.0) == [CheckWorker(A1)]
+    assert pool(TaskAdvanced(A1, 2, 1), TICK, at=1.9) == []  # something came back
+    assert pool(TICK, at=2.9) == [CheckWorker(A1)]
+    assert pool(TICK, at=3.9) == []
+    assert pool(ended(B1, 1, seconds=None)) == [
+        ResolveTask(1, Outcome.COMPLETED, B1),
+        ReclaimTasks(A1),
+    ]
+    assert pool(several(3, 3, first=True)) == [DispatchTask(B1, 3, 1)]
+    assert pool(TICK, at=4.0) == []
+
+
+def test_a_worker_that_got_going_again_keeps_what_it_has():
+    pool = learned(size=2, stall_timeout=1.0)
+    pool(TaskSubmitted(1), several(2), TICK, at=0.0)
+    pool(TICK, at=1.0)
+    pool(TICK, at=2.0)
+    assert pool(TaskAdvanced(A1, 2, 1), ended(B1, 1, seconds=None), at=2.5) == [
+        ResolveTask(1, Outcome.COMPLETED, B1)
+    ]
+
+
+def test_calls_that_end_are_signs_of_life():
+    pool = learned(worker_timeout=5.0, stall_timeout=99.0)
+    pool(several(1))
+    assert pool(TaskAdvanced(A1, 1, 1), at=4.0) == []
+    assert pool(TICK, at=8.9) == []
+    assert [type(command) for command in pool(TICK, at=9.0)] == [
+        ReclaimTasks,
+        KillWorker,
+        ResolveTask,
+    ]
+
+
+def test_calls_are_taken_back_when_somebody_asks():
+    pool = learned()
+    pool(several(1), several(2))
+    assert pool(ReclaimRequested(2)) == [ReclaimTasks(A1)]
+    assert pool(ReclaimRequested(99)) == []
+    pool(several(3))
+    assert list(pool.core.ready) == [3]  # it gets no more before it is idle
+    assert pool(ReclaimRequested(3)) == []
+
+
+def test_a_pool_that_closes_takes_back_the_calls_that_have_not_begun():
+    pool = learned()
+    pool(several(1))
+    assert pool(CloseRequested(5.0)) == [InterruptTask(A1, 1, 1), ReclaimTasks(A1)]
+    assert pool(several(2, 3, first=True)) == [ResolveTask(2, Outcome.CLOSED)]
 
 
 # -- the pace --------------------------------------------------------------------------------------

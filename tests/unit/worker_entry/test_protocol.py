@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker_entry import protocol
+from worker_entry import batch, protocol
 from worker_entry.protocol import (
     MAX_HEADER,
     LocalProtocolError,
@@ -55,6 +55,7 @@ messages: st.SearchStrategy[Any] = st.one_of(
     st.builds(protocol.Welcome),
     st.builds(protocol.Reject, texts),
     st.builds(protocol.Run, tasks, attempts, payloads),
+    st.builds(protocol.Runs, tasks, attempts, payloads),
     st.builds(protocol.Interrupt, tasks, attempts),
     st.builds(protocol.Stop),
 )
@@ -79,6 +80,9 @@ EXAMPLES: dict[str, Any] = {
     "welcome": protocol.Welcome(),
     "reject": protocol.Reject("wrong token"),
     "run": protocol.Run(7, 2, (b'{"how":"file"}', b"\x80\x04N.")),
+    "runs": protocol.Runs(
+        7, 2, batch.encode([(7, 2), (9, 1)], b'{"how":"file"}', [b"\x80\x04N.", b"\x80\x04K\x05."])
+    ),
     "interrupt": protocol.Interrupt(8, 0),
     "stop": protocol.Stop(),
 }

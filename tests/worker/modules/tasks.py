@@ -47,6 +47,18 @@ def fail(text="on purpose"):
     raise ValueError(text)
 
 
+def fail_if_two(number):
+    if number == 2:
+        raise ValueError("two")
+    return number
+
+
+def steps(count, task):
+    for step in range(count):
+        task.update(current=step)
+    return count
+
+
 def fail_with_cause():
     try:
         {}["missing"]
