@@ -34,6 +34,9 @@ from wetlands.core.pace import Paces
 from wetlands.core.policy import PoolConfig
 from wetlands.core.slot import Slot, SlotState, Task
 
+#: After so many looks in vain the pause between them grows no more.
+LOOKS = 10
+
 
 class Credit(PoolActions):
     """What a pool does with tasks that a worker has, and is not at."""
@@ -74,7 +77,7 @@ class Credit(PoolActions):
     def _expect_news(self, slot: Slot) -> None:
         """Have somebody look should nothing come back for a while."""
         slot.stall_due = self._crew.now + self.config.stall_timeout
-        slot.checked = False
+        slot.looks = 0
         self._crew.arm(slot)
 
     def _send_ahead(self) -> None:
@@ -107,7 +110,7 @@ class Credit(PoolActions):
         now, crew = self._crew.now, self._crew
         slot.state_due = now + self.config.worker_timeout
         slot.stall_due = now + self.config.stall_timeout if slot.has_more() else math.inf
-        slot.checked = False
+        slot.looks = 0
         slot.calls -= done.calls
         crew.stuck.pop(slot.worker.slot, None)
         crew.commands.append(StartTask(slot.worker, task.id, task.attempt))
@@ -159,15 +162,17 @@ class Credit(PoolActions):
             self._reclaim(slot)
 
     def _stalled(self, slot: Slot) -> None:
-        """Nothing came back for long: look, and then take its task for a long one."""
-        if not slot.checked:
-            slot.checked = True
-            slot.stall_due = self._crew.now + self.config.stall_timeout
-            self._crew.commands.append(CheckWorker(slot.worker))
-            return
-        self._crew.fill(slot)
-        self._crew.stuck[slot.worker.slot] = slot
-        slot.stall_due = math.inf
+        """Nothing came back for long: look, the second time take its task for a long one.
+
+        And go on looking, ever more rarely: an end that is noted late, because the worker had to
+        wait for a processor, must not stay unknown for as long as the task behind it runs.
+        """
+        slot.stall_due = self._crew.now + self.config.stall_timeout * 2.0 ** min(slot.looks, LOOKS)
+        slot.looks += 1
+        self._crew.commands.append(CheckWorker(slot.worker))
+        if slot.looks > 1:
+            self._crew.fill(slot)
+            self._crew.stuck[slot.worker.slot] = slot
 
     def _kill(self, slot: Slot, outcome: Outcome, reason: str) -> None:
         if slot.has_more() and slot.state is SlotState.BUSY:

@@ -107,12 +107,12 @@ class Slot:
         "blameless",
         "bound",
         "calls",
-        "checked",
         "failures",
         "full",
         "kills",
         "leaving",
         "load",
+        "looks",
         "memory",
         "pinned",
         "ready_at",
@@ -139,7 +139,7 @@ class Slot:
         self.calls = 0  #: how many calls all of this stands for
         self.full = False  #: it gets no more before it is idle
         self.stall_due = math.inf  #: when something should have come back
-        self.checked = False  #: nothing has, and it was looked for
+        self.looks = 0  #: how often it was looked for since something has
         self.bound: OrderedDict[int, Task] = OrderedDict()  #: tasks that wait for this very worker
         self.failures = 0  #: deaths in a row that no task was to blame for
         self.renew()

@@ -40,7 +40,7 @@ class Process:
     full: bool = False  #: nothing more is sent ahead before it is idle
     reclaimed: bool = False  #: somebody wants back what it has not begun
     stall_at: float = math.inf
-    checked: bool = False  #: somebody has looked whether something came back
+    looks: int = 0  #: how often somebody has looked whether something came back
     stuck: bool = False  #: it is at a long task, and others wait behind it
     timed_out: bool = False  #: and resolved, while its worker may still be at it
     overdue: bool = False  #: out of its own time, and to be tried again once this run has ended
@@ -268,7 +268,7 @@ class PoolBooks:
         process.held = (task, command.attempt)
         process.full, process.reclaimed, process.stall_at = False, False, math.inf
         if self.calls[task] > 1:
-            process.stall_at, process.checked = self.now + self.config.stall_timeout, False
+            process.stall_at, process.looks = self.now + self.config.stall_timeout, 0
         if command.worker in self.bound.values():
             process.full = True
         process.idle_at = math.inf
@@ -288,7 +288,7 @@ class PoolBooks:
         assert self.calls_of(process) < self.config.credit_limit, "enough to hold"
         if not self.has_more(process):
             process.stall_at = self.now + self.config.stall_timeout
-            process.checked = False
+            process.looks = 0
         process.ahead.append(run)
 
     def calls_of(self, process):
@@ -327,17 +327,15 @@ class PoolBooks:
     def execute_CheckWorker(self, command):  # noqa: N802
         process = self.alive[command.worker]
         assert self.has_more(process)
-        assert not process.checked, "looked twice"
         assert process.has_stalled(self.now), "too early"
-        process.checked = True
-        process.stall_at = self.now + self.config.stall_timeout
+        process.stall_at = self.now + self.config.stall_timeout * 2.0 ** min(process.looks, 10)
+        process.looks += 1
         self.answers.append(lambda: self.answer_check(command.worker))
 
     def note_who_is_stuck(self):
         for process in self.alive.values():
-            if process.held and process.checked and process.has_stalled(self.now):
+            if process.held and process.looks and process.has_stalled(self.now):
                 process.full = process.stuck = True
-                process.stall_at = math.inf
 
     def answer_check(self, worker):
         while worker in self.alive and self.alive[worker].position() > 1:
@@ -391,7 +389,7 @@ class PoolBooks:
         """The process is done with its task: it goes on with the next one, or is idle."""
         process.held = None
         process.kill_at = math.inf
-        process.checked = process.stuck = False
+        process.looks, process.stuck = 0, False
         if not process.ahead:
             self.becomes_idle(process, at)
             return
@@ -735,7 +733,7 @@ class PoolBooks:
         process.stuck = False
         if self.calls[task] > 1:
             process.stall_at = self.now + delay + self.config.stall_timeout
-            process.checked = False
+            process.looks = 0
         self.feed(on.TaskAdvanced(worker, task, attempt), delay=delay)
 
     def measure(self, worker, memory):

@@ -1200,7 +1200,19 @@ MUTANTS = [
     Mutant(
         "nobody looks whether something came back",
         "credit",
-        "            self._crew.commands.append(CheckWorker(slot.worker))\n",
+        "        self._crew.commands.append(CheckWorker(slot.worker))\n",
+        "",
+    ),
+    Mutant(
+        "looked for as often for ever",
+        "credit",
+        "self.config.stall_timeout * 2.0 ** min(slot.looks, LOOKS)",
+        "self.config.stall_timeout",
+    ),
+    Mutant(
+        "never taken for a long task",
+        "credit",
+        "        slot.looks += 1\n",
         "",
     ),
     Mutant(

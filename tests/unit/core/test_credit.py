@@ -150,7 +150,7 @@ def test_where_nothing_comes_back_somebody_looks_and_then_others_get_what_has_no
     pool(TaskSubmitted(1), *short(2, 3, 4, 5))  # one is at something unknown, the other is quick
     assert pool(TICK, at=0.9) == []
     assert pool(TICK, at=1.0) == [CheckWorker(A1)]
-    assert pool(TICK, at=2.0) == []  # nobody is idle who could take them
+    assert pool(TICK, at=2.0) == [CheckWorker(A1)]  # nobody is idle who could take them
     assert pool(ended(B1, 1, seconds=None))[-1] == ReclaimTasks(A1)
     assert pool.core.paces.expect("f") == math.inf
     returned = [TaskReturned(A1, task, 1) for task in (5, 4, 3)]
@@ -239,7 +239,7 @@ def test_a_call_that_takes_long_has_those_behind_it_taken_back():
     assert pool(TICK, at=1.0) == [CheckWorker(A1)]
     assert pool(TaskAdvanced(A1, 2, 1), TICK, at=1.9) == []  # something came back
     assert pool(TICK, at=2.9) == [CheckWorker(A1)]
-    assert pool(TICK, at=3.9) == []
+    assert pool(TICK, at=3.9) == [CheckWorker(A1)]
     assert pool(ended(B1, 1, seconds=None)) == [
         ResolveTask(1, Outcome.COMPLETED, B1),
         ReclaimTasks(A1),
@@ -256,6 +256,14 @@ def test_a_worker_that_got_going_again_keeps_what_it_has():
     assert pool(TaskAdvanced(A1, 2, 1), ended(B1, 1, seconds=None), at=2.5) == [
         ResolveTask(1, Outcome.COMPLETED, B1)
     ]
+
+
+def test_it_is_looked_for_ever_more_rarely_what_came_back():
+    pool = learned(stall_timeout=1.0)
+    pool(several(1))
+    for at in (1.0, 2.0, 4.0, 8.0, 16.0):
+        assert pool(TICK, at=at - 0.1) == []
+        assert pool(TICK, at=at) == [CheckWorker(A1)]
 
 
 def test_calls_that_end_are_signs_of_life():
