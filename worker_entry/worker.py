@@ -112,36 +112,33 @@ class Worker:
         """Take tasks until Stop arrives."""
         self._socket.send(protocol.Ready())
         message: protocol.Message | None = None
-        ending: protocol.Message | None = None
         while True:
             try:
                 message = self._take()
-                if isinstance(message, protocol.Run):
-                    ending = self._run(message)
-                    # Sent twice it is dropped by the host, not sent at all it would be missed for
-                    # ever.
-                    undisturbed(partial(self._hand_in, ending, len(self._line) in (0, self._half)))
-                    message = ending = None  # an idle worker need not hold arguments and a result
-                    if self._streams.worn:
-                        undisturbed(self._ask_for_another)
-                    if self._streams.exhausted:
-                        return  # which takes the next task, too
-                elif isinstance(message, protocol.Runs):
-                    self._run_batch(message)
-                    message = None
-                    if self._streams.worn:
-                        undisturbed(self._ask_for_another)
-                    if self._streams.exhausted:
-                        return
-                elif isinstance(message, protocol.Stop):
+                if not self._do(message):
                     return
-                elif isinstance(message, protocol.Drop):
-                    undisturbed(partial(kept.drop, message.tasks))
-                else:
-                    give_up(f"{type(message).__name__} where tasks are taken")
+                message = None  # an idle worker need not hold arguments
             except KeyboardInterrupt:
                 if type(message) in _CALLS or self._line or self._socket.taking:
                     raise  # the host sees from our death that its task was lost
+
+    def _do(self, message: protocol.Message) -> bool:
+        """Do what a message asks for; say whether to go on."""
+        if isinstance(message, protocol.Run):
+            ending = self._run(message)
+            # Sent twice it is dropped by the host, not sent at all it would be missed for ever.
+            undisturbed(partial(self._hand_in, ending, len(self._line) in (0, self._half)))
+        elif isinstance(message, protocol.Runs):
+            self._run_batch(message)
+        elif isinstance(message, protocol.Stop):
+            return False
+        elif isinstance(message, protocol.Drop):
+            undisturbed(partial(kept.drop, message.tasks))
+        else:
+            give_up(f"{type(message).__name__} where tasks are taken")
+        if self._streams.worn:
+            undisturbed(self._ask_for_another)
+        return not self._streams.exhausted  # then another one takes our place, and the next task
 
     def _take(self) -> protocol.Message:
         """Return what is to be done next."""
