@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -138,6 +139,38 @@ def test_variables_of_the_hosts_python_do_not_reach_workers(
     env = launch()
     assert str(tmp_path) not in env.execute(WORK, "path")
     assert env.execute(WORK, "echo", ("ı",)) == "ı"
+
+
+@pytest.fixture
+def sealed(tmp_path: Path) -> Iterator[Path]:
+    """A file system from which nothing may be executed, as some have for temporary files."""
+    folder = tmp_path / "sealed"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "noexec,nosuid,nodev,mode=700", "tmpfs", folder]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("needs to mount a file system")
+    yield folder
+    subprocess.run(["umount", "-l", folder], check=True)
+
+
+def test_temporary_files_need_not_be_executable(sealed: Path, tmp_path: Path) -> None:
+    code = (
+        "import sys; from wetlands import EnvironmentManager\n"
+        "env = EnvironmentManager(sys.argv[1], progress=False).load('h', sys.executable)\n"
+        "env.launch(max_workers=2)\n"
+        "print(sum(env.map(sys.argv[2], 'echo', range(10))), env.execute(sys.argv[2], 'folder'))\n"
+        "env.exit()"
+    )
+    names = ("TMPDIR", "XDG_RUNTIME_DIR")
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "root"), str(WORK)],
+        env={**os.environ, **{name: str(sealed) for name in names}, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("45 ")
 
 
 # -- memory ----------------------------------------------------------------------------------------

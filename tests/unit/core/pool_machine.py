@@ -61,6 +61,8 @@ PLANS = st.none() | st.builds(
     max_delay=st.sampled_from([1.5, 8.0, math.inf]),
     judged=st.booleans(),
 )
+#: How runs end: with an error, with the worker, with the worker before it began.
+FATES = ["fail", "fail", "die", "miss"]
 VICTIMS = st.sampled_from(
     [
         lambda process: True,
@@ -163,7 +165,9 @@ class PoolMachine(PoolBooks, RuleBasedStateMachine):
     @rule(index=PICKS, force_after=PATIENCES)
     def cancel(self, index, force_after):
         waiting = [task for task in self.timeouts if task not in self.resolved]
-        task = waiting[index % len(waiting)]
+        self.cancel_task(waiting[index % len(waiting)], force_after)
+
+    def cancel_task(self, task, force_after):
         self.tries.pop(task, None)
         for place in (self.queue, self.bound, self.pausing, self.judged):
             if task in place:
@@ -390,6 +394,99 @@ class PoolMachine(PoolBooks, RuleBasedStateMachine):
             if process is None or process.undead:
                 return
             self.exit(WorkerId(slot, place.incarnation))
+
+    def bring_to_work(self, task):
+        """Have everybody else get on until a worker is at the task; return who, or None."""
+        for _ in range(20):
+            if task in self.resolved or self.closing or self.broken:
+                return None
+            worker = self.pick(0, lambda p: p.held and p.held == p.last and p.held[0] == task)
+            if worker:
+                return worker
+            if task in self.judged:
+                attempt = self.judged[task]
+                assert self.feed(on.RetryJudged(task, attempt - 1, again=True)) == []
+                self.decide(task, again=True)
+            elif task in self.pausing:
+                self.feed(on.ClockAdvanced(), delay=max(0.0, self.pausing[task] - self.now))
+            else:
+                self.run_smoothly()
+                other = self.pick(0, lambda p: p.held and p.held == p.last and not p.undead)
+                if other and self.alive[other].held[0] != task:
+                    self.end_task(other, Outcome.COMPLETED)
+        return None
+
+    @rule(plan=PLANS, fates=st.lists(st.sampled_from(FATES), min_size=2, max_size=4))
+    def fail_again_and_again(self, plan, fates):
+        if self.closing or self.broken or plan is None:
+            return
+        self.submit(timeout=math.inf, number=1, plan=plan, kind=None)
+        task = len(self.timeouts) - 1
+        for fate in fates:
+            worker = self.bring_to_work(task)
+            if worker is None or self.alive[worker].undead:
+                return
+            process = self.alive[worker]
+            if fate == "fail":
+                self.end_task(worker, Outcome.FAILED)
+                continue
+            if fate == "die" and not process.position():
+                process.began = process.held
+                self.begun.add(process.held)
+            self.exit(worker)
+
+    @rule(sure=RARELY)
+    def cancel_many_pauses(self, sure):
+        plan = RetryPlan(on_error=1, delay=4.0)
+        for _ in range(12 if sure and not (self.closing or self.broken) else 0):
+            self.submit(timeout=math.inf, number=1, plan=plan, kind=None)
+            task = len(self.timeouts) - 1
+            worker = self.bring_to_work(task)
+            if worker is None:
+                return
+            self.end_task(worker, Outcome.FAILED)
+            if task in self.pausing:
+                self.cancel_task(task, math.inf)
+
+    @rule(index=PICKS)
+    def crash_after_a_long_life(self, index):
+        worker = self.pick(index, lambda p: p.is_idle() and not p.undead)
+        if worker and self.places[worker.slot].failures:
+            self.feed(on.ClockAdvanced(), delay=self.config.stable_after)
+            if worker in self.alive:
+                self.exit(worker)
+
+    @rule(what=st.sampled_from(["lull", "crash"]), sure=RARELY)
+    def have_slots_without_a_process_and_become_smaller(self, what, sure):
+        if not sure or self.closing or self.broken or len(self.places) < 2:
+            return
+        if what == "lull" and self.config.idle_timeout < math.inf:
+            self.have_a_lull()
+        elif what == "crash":
+            self.crash_again_and_again(len(self.places) - 1, sure=True)
+        if self.closing or self.broken:
+            return
+        self.resize(1)
+        if not self.broken:
+            self.submit_short_ones(number=2)
+            self.restart()
+
+    @rule(kind=st.sampled_from([None, "slow"]), cancel=st.booleans())
+    def mix_short_tasks_with_a_long_one(self, kind, cancel):
+        if self.closing or self.broken:
+            return
+        for _ in range(3):
+            self.submit(timeout=math.inf, number=1, plan=None, kind="quick")
+            worker = self.bring_to_work(len(self.timeouts) - 1)
+            if worker is None:
+                return
+            self.end_task(worker, Outcome.COMPLETED)
+        self.submit_short_ones(number=4)
+        if cancel:
+            worker = self.pick(0, lambda p: p.ahead and not p.kills)
+            if worker:
+                self.cancel_task(self.alive[worker].ahead[0][0], math.inf)
+        self.submit(timeout=math.inf, number=1, plan=None, kind=kind)
 
     # -- more and fewer ---------------------------------------------------------------------------
 
