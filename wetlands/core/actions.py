@@ -14,7 +14,7 @@ from wetlands.core.commands import (
 )
 from wetlands.core.events import Outcome, WorkerId
 from wetlands.core.policy import PoolConfig
-from wetlands.core.retrying import LOSSES, Waiting
+from wetlands.core.retrying import Waiting
 from wetlands.core.slot import Slot, SlotState, Task
 from wetlands.core.staffing import Staff
 
@@ -130,7 +130,7 @@ class PoolActions:
             self._resolve(task, outcome, slot, detail)
             return
         again = retrying.count(outcome)
-        if outcome in LOSSES and retrying.losses >= self.config.poison_limit:
+        if retrying.losses >= self.config.poison_limit:
             outcome, again = Outcome.POISONED, False
         if not again:
             self._resolve(task, outcome, slot, detail)

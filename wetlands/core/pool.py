@@ -201,9 +201,10 @@ class PoolCore(WorkerEvents):
                 self._crew.retire(slot, "closing")
             elif slot.task:
                 self._interrupt(slot, slot.task, event.grace, Outcome.CLOSED)
-                self._interrupt_ahead(slot, event.grace, Outcome.CLOSED, *slot.ahead.values())
-                if slot.task.calls > 1:
-                    self._reclaim(slot)
+            # Also of a worker that is being killed: what it has not begun must not be queued again.
+            self._interrupt_ahead(slot, event.grace, Outcome.CLOSED, *slot.ahead.values())
+            if slot.task and slot.task.calls > 1:
+                self._reclaim(slot)
 
     # -- time-triggered transitions ---------------------------------------------------------------
 

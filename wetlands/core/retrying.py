@@ -75,26 +75,30 @@ class Waiting:
         self._tasks[task.id] = (due, task)
         if due < math.inf:
             heapq.heappush(self._heap, (due, next(self._order), task.id))
-            if len(self._heap) > 2 * len(self._tasks) + 8:
-                self._sweep()
+        self._sweep()
 
     def remove(self, task: int) -> None:
         """Take a task out before its time."""
         del self._tasks[task]
+        self._sweep()
 
     def pop(self, now: float) -> Task | None:
         """Take out a task whose pause is over, the one that is due first; None if there is none."""
         while self._heap and self._heap[0][0] <= now:
             due, _, task = heapq.heappop(self._heap)
             if self._tasks.get(task, (math.inf, None))[0] == due:
-                return self._tasks.pop(task)[1]
+                found = self._tasks.pop(task)[1]
+                self._sweep()
+                return found
         return None
 
     def pop_any(self) -> Task | None:
         """Take out a task, due or not: the one that has waited longest; None if there is none."""
         if not self._tasks:
             return None
-        return self._tasks.pop(next(iter(self._tasks)))[1]
+        found = self._tasks.pop(next(iter(self._tasks)))[1]
+        self._sweep()
+        return found
 
     def next(self) -> float:
         """Return the moment of the first entry; it may be early, never late."""
@@ -106,6 +110,8 @@ class Waiting:
         self._heap.clear()
 
     def _sweep(self) -> None:
+        if len(self._heap) <= 2 * len(self._tasks) + 8:
+            return
         self._heap = [
             entry
             for entry in self._heap

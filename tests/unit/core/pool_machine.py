@@ -213,10 +213,11 @@ class PoolMachine(PoolBooks, RuleBasedStateMachine):
                 place.retired, place.dormant = True, False
             elif process.held:
                 process.want_stop(self.now + grace, Outcome.CLOSED)
-                self.want_back(process, grace, Outcome.CLOSED, process.ahead)
                 process.reclaimed |= self.calls[process.held[0]] > 1
             elif not process.booted and not process.kills:
                 process.kill_at = self.now
+            if process is not None:
+                self.want_back(process, grace, Outcome.CLOSED, process.ahead)
         self.feed(on.CloseRequested(grace))
 
     # -- the processes ----------------------------------------------------------------------------
@@ -291,8 +292,8 @@ class PoolMachine(PoolBooks, RuleBasedStateMachine):
         process.limit_at = math.inf
         self.feed(on.WorkerFaulted(worker, "garbage"))
 
-    @rule(index=PICKS, undead=st.booleans())
-    def be_killed_with_more_done_than_is_known(self, index, undead):
+    @rule(index=PICKS, undead=st.booleans(), close=RARELY)
+    def be_killed_with_more_done_than_is_known(self, index, undead, close):
         worker = self.pick(index, lambda p: p.ahead and not p.kills)
         if worker:
             process = self.alive[worker]
@@ -300,6 +301,8 @@ class PoolMachine(PoolBooks, RuleBasedStateMachine):
             self.begun.add(process.began)
             process.undead |= undead
             self.send_garbage(worker, process)
+            if close:
+                self.request_close(1.0)
             if not undead:
                 self.end_task(worker, Outcome.COMPLETED)
 

@@ -356,12 +356,6 @@ MUTANTS = [
         "outcome = Outcome.POISONED",
     ),
     Mutant(
-        "an error makes a task poison",
-        "actions",
-        "outcome in LOSSES and retrying.losses >=",
-        "retrying.losses >=",
-    ),
-    Mutant(
         "no pause before the next try",
         "actions",
         "self.waiting.add(task, self._crew.now + pause)",
@@ -460,8 +454,8 @@ MUTANTS = [
     Mutant(
         "places in the heap are not swept",
         "retrying",
-        "                self._sweep()\n",
-        "                pass\n",
+        "        if len(self._heap) <= 2 * len(self._tasks) + 8:\n            return\n",
+        "        return\n",
     ),
     # -- how many workers there are
     Mutant(
@@ -1274,9 +1268,17 @@ MUTANTS = [
     Mutant(
         "closing forgets what was sent ahead",
         "pool",
-        "                self._interrupt_ahead(slot, event.grace, Outcome.CLOSED, "
+        "            self._interrupt_ahead(slot, event.grace, Outcome.CLOSED, "
         "*slot.ahead.values())\n",
         "",
+    ),
+    Mutant(
+        "closing forgets what a worker has that is being killed",
+        "pool",
+        "            self._interrupt_ahead(slot, event.grace, Outcome.CLOSED, "
+        "*slot.ahead.values())\n",
+        "            if slot.task:\n                self._interrupt_ahead(slot, event.grace, "
+        "Outcome.CLOSED, *slot.ahead.values())\n",
     ),
     Mutant(
         "a stale return accepted",
@@ -1356,7 +1358,7 @@ MUTANTS = [
     Mutant(
         "closing forgets the calls behind the first",
         "pool",
-        "                if slot.task.calls > 1:\n                    self._reclaim(slot)\n",
+        "            if slot.task and slot.task.calls > 1:\n                self._reclaim(slot)\n",
         "",
     ),
     Mutant(

@@ -177,6 +177,14 @@ def test_a_worker_that_is_killed_gives_back_what_it_has_not_begun():
     assert ResolveTask(2, Outcome.LOST, A1, "story") in pool(WorkerExited(A1, (2, 1), "story"))
 
 
+def test_closing_also_ends_what_a_worker_has_not_begun_that_is_being_killed():
+    pool = learned()
+    pool(*short(1, 2), WorkerFaulted(A1, "garbage"), CloseRequested(1.0))
+    assert ResolveTask(2, Outcome.CLOSED, None, "story") in pool(WorkerExited(A1, (1, 1), "story"))
+    assert pool.core.closed
+    assert not pool.core.ready
+
+
 def test_what_had_ended_before_the_kill_counts():
     pool = learned()
     pool(*short(1, 2), WorkerFaulted(A1, "garbage"))
