@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -78,13 +79,16 @@ def make_config(
     Raises:
         ConfigurationError: One can't be right.
     """
+    size = count("max_workers", max_workers)
     return PoolConfig(
-        size=count("max_workers", max_workers),
+        size=size,
         startup_timeout=positive("startup_timeout", startup_timeout),
         worker_timeout=positive("worker_timeout", worker_timeout),
         max_tasks=limit("max_tasks_per_worker", max_tasks_per_worker),
         max_memory=limit("max_memory_per_worker", max_memory_per_worker),
         idle_timeout=positive("idle_timeout", idle_timeout),
+        # Of many workers on few processors each has to wait for its turn, which is no stall.
+        stall_timeout=PoolConfig.stall_timeout * max(1.0, size / (os.cpu_count() or 1)),
     )
 
 
