@@ -13,6 +13,7 @@ Nothing is promised away by that:
 -   The expectation may be wrong. If nothing comes back from a worker for a while, it is *stuck*
     with a long task: what it has not begun is *reclaimed* as soon as another worker is idle. Its
     slot is *full* until it is idle itself.
+-   Nobody is woken who is idle for what another worker does within a moment (`PoolConfig.wake`).
 -   A worker says which task it began last in a place that outlives it (the driver's business),
     hence the blame for a death is exact, whatever else was on its way.
 """
@@ -56,6 +57,10 @@ class Credit(PoolActions):
         most = self.config.credit_limit // 2
         return max(1, min(most, int(self.config.credit / 2 / max(expected, 1e-9))))
 
+    def is_brief(self, kind: str | None) -> bool:
+        """Whether no idle worker is woken for a task of a kind; for any thread."""
+        return self.paces.expect(kind) <= self.config.wake
+
     def _dispatch(self, slot: Slot, task: Task) -> None:
         """Have an idle worker begin; it can have more if this is a short task."""
         slot.stall_due = math.inf
@@ -82,27 +87,43 @@ class Credit(PoolActions):
 
     def _send_ahead(self) -> None:
         """Give short tasks from the front of the queue to those who can have more, by turns."""
-        roomy, credit = self._crew.roomy, self.config.credit
-        while self.ready and roomy:
+        while self.ready and self._crew.roomy:
             task = next(iter(self.ready.values()))
             expected = self._expect(task)
-            if expected >= credit or task.timeout < math.inf:
+            if expected >= self.config.credit or task.timeout < math.inf:
                 return  # the first one waits for an idle worker, and the others for their turn
-            index, slot = next(iter(roomy.items()))
-            del self.ready[task.id]
-            task.attempt += 1
-            task.slot, task.expected = slot, expected
-            if not slot.has_more():
-                self._expect_news(slot)
-            slot.ahead[task.id] = task
-            slot.load += expected
-            slot.calls += task.calls
-            command = DispatchTask(slot.worker, task.id, task.attempt, ahead=True)
-            self._crew.commands.append(command)
-            if self._has_room(slot):
-                roomy.move_to_end(index)
-            else:
-                del roomy[index]
+            self._lend(next(iter(self._crew.roomy.values())), task, expected)
+
+    def _share(self) -> bool:
+        """Give the first task to a worker that is awake, and soon done with what it has.
+
+        Return whether there is one. To wake another one would take longer, and where there are
+        more workers than processors it would take turns with this one.
+        """
+        slot = next(reversed(self._crew.roomy.values()), None)
+        task = next(iter(self.ready.values()))
+        expected = self._expect(task)
+        if slot is None or task.timeout < math.inf or slot.load + expected > self.config.wake:
+            return False
+        self._lend(slot, task, expected)
+        return True
+
+    def _lend(self, slot: Slot, task: Task, expected: float) -> None:
+        """Send a worker that is busy the first task of the queue."""
+        del self.ready[task.id]
+        task.attempt += 1
+        task.slot, task.expected = slot, expected
+        if not slot.has_more():
+            self._expect_news(slot)
+        slot.ahead[task.id] = task
+        slot.load += expected
+        slot.calls += task.calls
+        command = DispatchTask(slot.worker, task.id, task.attempt, ahead=True)
+        self._crew.commands.append(command)
+        if self._has_room(slot):
+            self._crew.roomy.move_to_end(slot.worker.slot)
+        else:
+            del self._crew.roomy[slot.worker.slot]
 
     def _advance(self, slot: Slot, done: Task) -> None:
         """The worker is done with its task, and at the next one of those it has."""

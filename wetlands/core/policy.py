@@ -65,6 +65,8 @@ class PoolConfig:
     credit: float = 0.001
     credit_limit: int = 128
     stall_timeout: float = 0.002
+    #: Expected seconds of work that a worker is given at once before an idle one is woken for more.
+    wake: float = 0.00025
     #: From the interrupt of a task that ran out of time to the kill of its worker.
     interrupt_grace: float = 1.0
     #: From the request to exit to the kill, for an idle worker.

@@ -104,6 +104,10 @@ class PoolCore(WorkerEvents):
         """Whether a task that is submitted now would wait for another one to end."""
         return self._crew.busy > 0 and not self._crew.idle and not self._crew.asleep
 
+    def flowing(self) -> bool:
+        """Whether short tasks are under way, and a worker can have more of them."""
+        return bool(self._crew.roomy)
+
     def count(self, *states: SlotState) -> int:
         """Return how many slots are in one of ``states``."""
         return sum(slot.state in states for slot in self.slots)
@@ -262,6 +266,8 @@ class PoolCore(WorkerEvents):
     def _settle(self) -> None:
         idle = self._crew.idle
         while idle and self.ready:
+            if self._crew.roomy and self._share():
+                continue
             self._dispatch(idle[next(reversed(idle))], self.ready.popitem(last=False)[1])
         if self.ready and self._crew.roomy:
             self._send_ahead()

@@ -179,7 +179,8 @@ class Batches:
 
     def _fitting(self, entry: Entry) -> int:
         core = self._driver.core
-        return core.fitting(entry.kind) if entry.shares and core.saturated() else 1
+        waits = core.saturated() or core.flowing()
+        return core.fitting(entry.kind) if entry.shares and waits else 1
 
     # -- with a worker ----------------------------------------------------------------------------
 

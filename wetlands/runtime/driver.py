@@ -137,6 +137,7 @@ class Driver:
         self._handling = False
         self.gate: Gate | None = None  #: counts queued tasks where their number is limited
         self.saturated = False  #: whether tasks that come now wait for others, which will end
+        self.flowing = False  #: whether short ones do
 
     @property
     def plan(self) -> WorkerPlan:
@@ -171,7 +172,7 @@ class Driver:
             task._finish(TaskStatus.FAILED, None, ending)
         self._staff.kill_all()
         self._staff.leave_behind()
-        self.saturated = False  # nothing ends any more
+        self.saturated = self.flowing = False  # nothing ends any more
         self.opened.set()
         self._host.loop.remove(self)
         self.closed.set()
@@ -274,6 +275,7 @@ class Driver:
         finally:
             self._handling = False
             self.saturated = self.core.saturated()
+            self.flowing = self.core.flowing()
 
     def _execute(self, commands: list[Command]) -> None:
         for command in commands:

@@ -163,12 +163,14 @@ class Pool:
         """Queue a task; called by the task."""
         self.check_open()
         driver, loop, much = self._driver, self._host.loop, False
+        entry = task._order
+        brief = entry is not None and driver.flowing and driver.core.is_brief(entry.kind)
         if self._gate is None:
             much = loop.queue(driver, partial(driver.submit, task))
         else:
             self._enter_gate(self._gate, task)
         # Read after queueing: a pass that lowers it later looks at the queue once more.
-        if not driver.saturated:
+        if not (driver.saturated or (brief and driver.flowing)):
             loop.run_queued()
         elif much:
             loop.relieve()

@@ -265,6 +265,10 @@ class PoolBooks:
         if command.ahead:
             self.send_ahead(command.worker, process, (task, command.attempt))
             return
+        roomy = [p for p in self.alive.values() if self.is_roomy(p)]
+        if not mine and len(roomy) == 1 and self.timeouts[task] == math.inf:
+            late = roomy[0].load() + process.loads[task] > self.config.wake
+            assert late, "it was not worth waking somebody"
         process.held = (task, command.attempt)
         process.full, process.reclaimed, process.stall_at = False, False, math.inf
         if self.calls[task] > 1:
@@ -286,10 +290,20 @@ class PoolBooks:
         assert self.timeouts[run[0]] == math.inf, "nobody could tell when it begins"
         assert not self.is_limited(), "there would be no moment for looking at the limits"
         assert self.calls_of(process) < self.config.credit_limit, "enough to hold"
+        if any(p.is_idle() for p in self.alive.values()):
+            soon = process.load() + process.loads[run[0]] <= self.config.wake
+            assert soon, "an idle one would have it sooner"
         if not self.has_more(process):
             process.stall_at = self.now + self.config.stall_timeout
             process.looks = 0
         process.ahead.append(run)
+
+    def is_roomy(self, process):
+        """Whether it can have more."""
+        if process.held is None or process.full or self.is_limited():
+            return False
+        enough = process.load() >= self.config.credit
+        return not enough and self.calls_of(process) < self.config.credit_limit
 
     def calls_of(self, process):
         return sum(self.calls[task] for task in process.tasks())

@@ -45,6 +45,7 @@ CONFIGS = st.fixed_dictionaries(
         "credit": st.sampled_from([0.5, 1.0]),
         "credit_limit": st.sampled_from([1, 2, 4, 9, 9]),
         "stall_timeout": st.sampled_from([2.0, 13.0]),
+        "wake": st.sampled_from([0.0, 0.0, 0.5]),
         "restart_limit": st.sampled_from([0, 1, 2, 6]),
         "backoff_base": st.sampled_from([0.0, 1.0, 1.0]),
         "backoff_cap": st.just(3.0),
@@ -703,6 +704,7 @@ class PoolMachine(PoolBooks, RuleBasedStateMachine):
         asleep = any(p.dormant and p.wanted for p in self.places)
         expected = "BUSY" in states and "IDLE" not in states and not asleep
         assert self.core.saturated() == expected
+        assert self.core.flowing() == any(map(self.is_roomy, self.alive.values()))
 
     def check_everything(self):
         self.the_core_and_the_books_agree_on_every_slot()

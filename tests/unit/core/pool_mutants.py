@@ -1292,6 +1292,24 @@ MUTANTS = [
         "        if self.ready and self._crew.roomy:\n            self._send_ahead()\n",
         "",
     ),
+    Mutant(
+        "workers are woken for a moment's work",
+        "pool",
+        "            if self._crew.roomy and self._share():\n                continue\n",
+        "",
+    ),
+    Mutant(
+        "idle workers are not woken while others can have more",
+        "credit",
+        " or slot.load + expected > self.config.wake:",
+        ":",
+    ),
+    Mutant(
+        "tasks with a time limit are shared",
+        "credit",
+        "if slot is None or task.timeout < math.inf or",
+        "if slot is None or",
+    ),
     # -- tasks of several calls
     Mutant(
         "several calls take no longer than one",

@@ -48,7 +48,7 @@ def ahead(worker, task, attempt=1):
 
 def learned(**config) -> Pool:
     """Return a pool that knows that tasks of kind "f" are short."""
-    pool = Pool(**config)
+    pool = Pool(**{"wake": 0.0, **config})
     for task in range(-BELIEVED_AFTER, 0):
         (dispatch,) = pool(TaskSubmitted(task, kind="f"))
         pool(ended(dispatch.worker, task))
@@ -73,6 +73,23 @@ def test_workers_get_short_tasks_by_turns():
         ahead(A1, 4),
         ahead(B1, 5),
     ]
+
+
+def test_nobody_is_woken_for_what_another_one_does_in_a_moment():
+    pool = learned(size=2, wake=0.00035)
+    assert pool(*short(1, 2, 3)) == [DispatchTask(B1, 1, 1), ahead(B1, 2), ahead(B1, 3)]
+    assert pool(*short(4, 5)) == [DispatchTask(A1, 4, 1), ahead(B1, 5)]
+    assert pool.core.flowing()
+    assert pool.core.is_brief("f")
+    assert not pool.core.is_brief("g")
+
+
+def test_an_idle_worker_is_woken_for_what_nobody_knows_or_is_limited():
+    for other in (TaskSubmitted(2), TaskSubmitted(2, kind="g"), TaskSubmitted(2, 9.0, kind="f")):
+        pool = learned(size=2, wake=0.00035)
+        assert pool(*short(1), other) == [DispatchTask(B1, 1, 1), DispatchTask(A1, 2, 1)]
+    pool = learned(size=2, wake=0.00035)
+    assert pool(TaskSubmitted(1), *short(2)) == [DispatchTask(B1, 1, 1), DispatchTask(A1, 2, 1)]
 
 
 def test_a_worker_gets_what_takes_it_a_moment_and_no_more():
