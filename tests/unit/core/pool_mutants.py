@@ -1140,14 +1140,14 @@ MUTANTS = [
     Mutant(
         "sent ahead though it may be long",
         "credit",
-        "if expected >= credit or task.timeout < math.inf:",
+        "if expected >= self.config.credit or task.timeout < math.inf:",
         "if task.timeout < math.inf:",
     ),
     Mutant(
         "sent ahead with a time limit",
         "credit",
-        "if expected >= credit or task.timeout < math.inf:",
-        "if expected >= credit:",
+        "if expected >= self.config.credit or task.timeout < math.inf:",
+        "if expected >= self.config.credit:",
     ),
     Mutant(
         "more than a moment of work sent ahead",
