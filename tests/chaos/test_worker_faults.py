@@ -284,6 +284,7 @@ def test_one_task_that_leaves_thousands_of_files_open_is_enough(launch: Launch) 
     wait_until(lambda: env.submit(leak, args=(0,)).wait_for(10).result != before)
 
 
+@pytest.mark.long
 def test_tasks_that_take_all_descriptors_again_and_again_break_no_pool(launch: Launch) -> None:
     def take_all() -> bool:
         import errno

@@ -12,7 +12,7 @@ from pool_mutants import MODULES, MUTANTS, Mutant, loaded, mutated_source
 SAMPLE = [
     "dead incarnation accepted",
     "unlimited restarts",
-    "close does not interrupt",
+    "closing forgets the calls behind the first",
     "deadline not armed when it moves earlier",
 ]
 
