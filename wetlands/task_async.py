@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import weakref
+from collections import deque
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -15,21 +17,52 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
+class Bell:
+    """Resolves futures of one event loop from other threads.
+
+    Waking an event loop takes a call of the system, so those that are resolved at about the same
+    time share one.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = weakref.ref(loop)
+        self._due: deque[asyncio.Future[None]] = deque()
+        self._rung = False
+
+    def ring(self, future: asyncio.Future[None]) -> None:
+        """Resolve a future; for any thread."""
+        self._due.append(future)
+        loop = self._loop()
+        if not self._rung and loop is not None:
+            self._rung = True
+            with contextlib.suppress(RuntimeError):  # the event loop was closed: nobody waits
+                loop.call_soon_threadsafe(self._resolve)
+
+    def _resolve(self) -> None:
+        self._rung = False  # first: what comes from now on rings again
+        while self._due:
+            future = self._due.popleft()
+            if not future.done():
+                future.set_result(None)
+
+
+_bells: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Bell] = weakref.WeakKeyDictionary()
+
+
 class Waker:
     """Resolves a future of the running event loop from another thread."""
 
     def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self.future: asyncio.Future[None] = self._loop.create_future()
+        loop = asyncio.get_running_loop()
+        self.future: asyncio.Future[None] = loop.create_future()
+        bell = _bells.get(loop)
+        if bell is None:
+            bell = _bells.setdefault(loop, Bell(loop))
+        self._bell = bell
 
     def wake(self) -> None:
         """Resolve the future; for any thread."""
-        with contextlib.suppress(RuntimeError):  # the event loop was closed: nobody waits
-            self._loop.call_soon_threadsafe(self._resolve)
-
-    def _resolve(self) -> None:
-        if not self.future.done():
-            self.future.set_result(None)
+        self._bell.ring(self.future)
 
 
 async def result_of(task: Task[T]) -> T:
