@@ -93,6 +93,14 @@ def make_known(env: Environment, module: str, function: str) -> None:
     wait_until(known, 20)
 
 
+def make_quick(env: Environment, module: str, function: str) -> None:
+    """Have a function be known to take a microsecond, however busy this machine is."""
+    make_known(env, module, function)
+    assert env._pool is not None
+    for _ in range(100):
+        env._pool._driver.core.paces.note(f"{Path(module).name}:{function}", 1e-6)
+
+
 def held_up(env: Environment, module: str, tmp_path: Path, count: int) -> tuple[list, Path]:
     """Have all workers wait for a file, and return their tasks and the file."""
     gate = tmp_path / "gate"
@@ -162,6 +170,22 @@ def test_what_waits_behind_a_long_one_goes_to_a_worker_that_is_idle(
     assert not long.status.is_finished()
     gate.touch()
     assert long.wait_for(20).result == str(gate)
+
+
+def test_a_single_short_one_is_not_kept_waiting_by_a_long_one_of_its_kind(
+    launch: Launch, module: str, tmp_path: Path
+) -> None:
+    """Nobody is woken for a moment's work, but this turns out to be more."""
+    env = launch(max_workers=2)
+    make_quick(env, module, "odd")
+    long, gate = held_up(env, module, tmp_path, 1)
+    quick = env.submit(module, "odd", (1,))
+    assert quick.wait_for(10).result == 1
+    assert not long[0].status.is_finished()
+    later = env.submit(module, "odd", (2,))
+    wait_until(lambda: later.status.is_finished(), 10)  # although nobody waits for it
+    gate.touch()
+    long[0].wait_for(20)
 
 
 def test_an_end_is_known_although_a_long_task_has_begun_behind_it(

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.conftest import Launch
-from tests.integration.test_ahead import held_up, make_known, module
+from tests.integration.test_ahead import held_up, make_quick, module
 from tests.support.waiting import wait_until
 from wetlands import Environment, Task, TaskStatus
 from wetlands.errors import TaskAbandonedError, TaskTimeoutError, WorkerLostError
@@ -22,14 +22,6 @@ def batches(env: Environment) -> list[Batch]:
     """Return those that are queued, or with workers."""
     assert env._pool is not None
     return list(env._pool._driver.batches._batches.values())
-
-
-def make_quick(env: Environment, module: str, function: str) -> None:
-    """Have a function be known to take a microsecond, however busy this machine is."""
-    make_known(env, module, function)
-    assert env._pool is not None
-    for _ in range(100):
-        env._pool._driver.core.paces.note(f"{Path(module).name}:{function}", 1e-6)
 
 
 def queued_behind(

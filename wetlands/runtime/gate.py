@@ -31,7 +31,7 @@ class Gate:
         self._waiters: deque[threading.Lock] = deque()
         self._queued = 0
 
-    def enter(self, queue: Callable[[], object], *, block: bool) -> None:
+    def enter(self, queue: Callable[[], None], *, block: bool) -> None:
         """Queue a task when there is room for it.
 
         Raises:
@@ -54,7 +54,7 @@ class Gate:
             if self._waiters:
                 self._waiters.popleft().release()
 
-    def _let_in(self, queue: Callable[[], object]) -> bool:
+    def _let_in(self, queue: Callable[[], None]) -> bool:
         with self._lock:
             # In the middle of a pass nobody would make room; a finalizer's task is let in.
             if self._queued >= self._limit and not self._loop.in_pass():

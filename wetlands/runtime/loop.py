@@ -18,6 +18,7 @@ the loop thread does only what nobody else does:
 -   Who posts runs a pass himself if the role is free. If it is not, its holder will see what was
     posted: he looks at the inbox once more after he has given the role back.
 -   Who goes on posting while all workers are busy only queues, and runs a pass every `CROWD` times.
+    While one of them is only at short tasks he does the same, but the loop thread looks after him.
 -   Who waits for the end of the only task under way sleeps on the socket himself, and runs the
     passes that its messages need: he *leads*. The loop thread sees that and *stands by*:
     it sleeps beside the socket for a moment (`PAUSE`), or until the leader leaves unfinished things
@@ -136,21 +137,23 @@ class Loop:
         self._inbox.append((client, call))
         self._sleeper.wake()
 
-    def queue(self, client: LoopClient | None, call: Callable[[], None]) -> bool:
-        """Run ``call``, in the order of posting, when there is a reason for a pass.
-
-        Return whether it is time to `relieve` the queue.
-        """
+    def queue(self, client: LoopClient | None, call: Callable[[], None]) -> None:
+        """Run ``call``, in the order of posting, when there is a reason for a pass."""
         self._inbox.append((client, call))
-        queued = len(self._inbox)
-        if queued > BATCH:
+        if len(self._inbox) > BATCH:
             self._sleeper.wake()
-        return queued % CROWD == 0
 
-    def relieve(self) -> None:
-        """Run what is queued, for a thread that goes on queueing."""
-        self._led = True  # the loop thread had better stay away: it would wait for this one
-        self.run_queued()
+    def relieve(self, *, soon: bool) -> None:
+        """Run what is queued if it has become much, for a thread that goes on queueing.
+
+        Args:
+            soon: Whether another thread must run it soon, in case that nothing else happens.
+        """
+        if len(self._inbox) % CROWD == 0:
+            self._led = True  # the loop thread had better stay away: it would wait for this one
+            self.run_queued()
+        elif soon:
+            self._sleeper.wake()
 
     def run_queued(self) -> None:
         """Run what was posted and queued: here and now, or soon on another thread."""
@@ -297,7 +300,7 @@ class Loop:
                 return
             news = False
             with self._leader as sleeper:
-                if not (latch.is_set() or self._unfinished):
+                if not (latch.is_set() or self._unfinished or self._inbox):
                     news = sleeper.sleep(end)
             self.shield.up()
             try:

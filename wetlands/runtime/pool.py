@@ -162,18 +162,20 @@ class Pool:
     def start_task(self, task: Task[Any]) -> None:
         """Queue a task; called by the task."""
         self.check_open()
-        driver, loop, much = self._driver, self._host.loop, False
+        driver, loop = self._driver, self._host.loop
         entry = task._order
         brief = entry is not None and driver.flowing and driver.core.is_brief(entry.kind)
         if self._gate is None:
-            much = loop.queue(driver, partial(driver.submit, task))
+            loop.queue(driver, partial(driver.submit, task))
         else:
             self._enter_gate(self._gate, task)
         # Read after queueing: a pass that lowers it later looks at the queue once more.
-        if not (driver.saturated or (brief and driver.flowing)):
+        if driver.saturated:
+            loop.relieve(soon=False)
+        elif brief and driver.flowing:
+            loop.relieve(soon=True)  # what is under way may take long, and others are idle
+        else:
             loop.run_queued()
-        elif much:
-            loop.relieve()
         if driver.closed.is_set():
             driver.abandon([task])  # it closed in between, and nobody reads the inbox
 
@@ -186,8 +188,7 @@ class Pool:
             self._driver.submit(task)
 
         if entry is not None:
-            queue = self._host.loop.queue
-            gate.enter(lambda: queue(self._driver, submit), block=entry.block)
+            gate.enter(lambda: self._host.loop.queue(self._driver, submit), block=entry.block)
 
     def cancel_task(self, task: Task[Any], force_after: float) -> None:
         """Cancel a queued task before returning, ask a running one to stop; called by the task."""
