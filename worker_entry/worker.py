@@ -99,6 +99,7 @@ class Worker:
         self._takes_task: Any = weakref.WeakKeyDictionary()
         self._calls: dict[bytes, dict[str, Any]] = {}
         self._worn = False  #: the host was told to replace us
+        self._function_of_batch: Any = None  #: the same for all calls of the batch in hand
         self._bundles: Any = None  #: made for the first function that comes as source
         self._chunks: Any = None  #: made for the first chunk
         self._started_file = started_file
@@ -192,57 +193,64 @@ class Worker:
     def _run_batch(self, runs: protocol.Runs) -> None:
         """Make calls that came together, as if each had come by itself."""
         target, calls = _split(runs)
-        function, left = None, len(calls)
+        left = len(calls)
+        self._function_of_batch = None
         for call in calls:
             left -= 1
             ending: protocol.Message = protocol.Skipped(call.task, call.attempt)
             if self._notes.begin():
-                if function is None:
-                    function = self._plain_function(target)
-                if function is not None:
-                    found = self._call_plainly(function, call)
-                    if found is None and left:
-                        continue
-                    ending = found or protocol.Void()
-                else:
-                    payload = (target, call.arguments)
-                    ending = self._run_begun(protocol.Run(call.task, call.attempt, payload))
+                found = self._call_in_batch(target, call)
+                if found is None and left:
+                    continue
+                ending = found or protocol.Void()
             undisturbed(partial(self._hand_in, ending, left == 0, restore=left == 0))
+        self._function_of_batch = None
 
-    def _plain_function(self, target: bytes) -> Any:
-        """Return a function to which a call is all there is to do; otherwise, None."""
-        call = self._read_call(target)
-        if call["how"] in _BY_NAME and not (call.get("keep") or call.get("each")):
-            with contextlib.suppress(BaseException):  # each call says why
-                function = self._function(call["how"], call, ())
-                return None if self._wants_handle(function, (), {}) else function
-        return None
-
-    def _call_plainly(self, function: Any, call: Call) -> protocol.Message | None:
-        """Do what `_run_begun` does, for such a function: without a handle, and in less time.
+    def _call_in_batch(self, target: bytes, call: Call) -> protocol.Message | None:
+        """Do what `_run_begun` does, in less time if a call of the function is all there is to it.
 
         Return the ending, or None if that has been noted.
         """
         began = perf_counter()
         error: BaseException | None = None
         frames: Sequence[Any] = ()
+        ending: protocol.Message | None = None
         try:
-            args, kwargs = self._loads((call.arguments,), "arguments", "the arguments")
-            frames = self._dumps(function(*args, **kwargs))
+            function = self._function_of_batch
+            if function is None:
+                function = self._function_of_batch = self._plain_function(target)
+            if function is not None:
+                args, kwargs = self._loads((call.arguments,), "arguments", "the arguments")
+                frames = self._dumps(function(*args, **kwargs))
+                ending = protocol.Result(call.task, call.attempt, tuple(frames))
         except BaseException as raised:
             error = raised
+            ending = protocol.Failure(call.task, call.attempt, _describe(error))
         if os.getpid() != self._pid:
             _leave_child(error)
+        failed = error is not None
+        del error  # its traceback holds this frame
+        if ending is None:  # it takes the handle, say
+            payload = (target, call.arguments)
+            return self._run_begun(protocol.Run(call.task, call.attempt, payload))
         try:
             self._tidy_up()
+            if not self._streams.intact():
+                self._streams.restore()
             self._seconds = perf_counter() - began
-            if error is None and self._note_result(call, frames):
+            if not failed and self._note_result(call, frames):
                 return None
         except BaseException:  # of a signal handler; an end that is noted twice is heard of once
             undisturbed(self._tidy_up)
-        if error is None:
-            return protocol.Result(call.task, call.attempt, tuple(frames))
-        return protocol.Failure(call.task, call.attempt, _describe(error))
+        return ending
+
+    def _plain_function(self, target: bytes) -> Any:
+        """Return a function of which a call is all there is to do; if there is more, None."""
+        call = self._read_call(target)
+        if call["how"] not in _BY_NAME or call.get("keep") or call.get("each"):
+            return None
+        function = self._function(call["how"], call, ())
+        return None if self._wants_handle(function, (), {}) else function
 
     def _note_result(self, call: Call, frames: Sequence[Any]) -> bool:
         sent = self._socket.sent

@@ -196,13 +196,13 @@ class Peer:
         self._socket.send_multipart([self.tasks, protocol.pack(messages)])
         return list(range(self._number + 1 - len(calls), self._number + 1))
 
-    def send_batch(self, function: str, arguments: Sequence[Any]) -> list[int]:
+    def send_batch(self, function: str, arguments: Sequence[Any], target: str = TASKS) -> list[int]:
         """Send calls of a function of the file, each with one argument, that go together."""
         numbers = [self._number + 1 + i for i in range(len(arguments))]
         self._number += len(arguments)
-        target = json.dumps({"how": "file", "target": TASKS, "function": function}).encode()
+        call = json.dumps({"how": "file", "target": target, "function": function}).encode()
         frames = [self.codec.dumps_call((argument,), {})[0] for argument in arguments]
-        payload = batch.encode([(number, 0) for number in numbers], target, frames)
+        payload = batch.encode([(number, 0) for number in numbers], call, frames)
         (message,) = protocol.encode(protocol.Runs(numbers[0], 0, payload))
         self._socket.send_multipart([self.tasks, protocol.pack([message])])
         return numbers

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from tests.support.waiting import wait_until
 from tests.worker.conftest import Start
 from tests.worker.peer import PATIENCE, Peer
@@ -76,6 +78,31 @@ def test_calls_that_go_together_may_take_the_handle(start: Start) -> None:
     heard = [peer.receive() for _ in range(4)]
     updates = [message.task for message in heard if isinstance(message, protocol.Update)]
     assert updates == [first, first, second]
+
+
+def test_what_a_call_leaves_behind_is_put_right_before_the_next_one_of_its_batch(
+    start: Start,
+) -> None:
+    peer = start()
+    numbers = peer.send_batch("say_and_close", ["one", "two", "three"])
+    assert endings(peer, 3) == [(protocol.Result, number) for number in numbers]
+    wait_until(lambda: peer.stdout.split() == ["one", "two", "three"], PATIENCE)
+
+
+def test_a_failing_call_of_a_batch_keeps_nothing_alive(start: Start) -> None:
+    peer = start()
+    numbers = peer.send_batch("fail_with_something", [1, 2])
+    assert endings(peer, 2) == [(protocol.Failure, number) for number in numbers]
+    assert peer.call("alive") == [False, False]
+
+
+def test_a_module_that_breaks_is_imported_once_for_each_call(start: Start, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.py"
+    broken.write_text(f"open({str(tmp_path / 'runs')!r}, 'a').write('x')\nraise OSError\n")
+    peer = start()
+    numbers = peer.send_batch("anything", [1, 2, 3], target=str(broken))
+    assert endings(peer, 3) == [(protocol.Failure, number) for number in numbers]
+    assert (tmp_path / "runs").read_text() == "xxx"
 
 
 def test_what_is_too_large_to_be_noted_is_sent(start: Start) -> None:

@@ -2,6 +2,7 @@
 
 import ctypes
 import functools
+import gc
 import logging
 import os
 import signal
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+import weakref
 
 
 def add(a, b=1):
@@ -381,6 +383,30 @@ def say(text, stream="stdout"):
 def close_descriptors(*numbers):
     for number in numbers:
         os.close(number)
+
+
+def say_and_close(text):
+    print(text)
+    sys.stdout.flush()
+    os.close(1)
+
+
+class Something:
+    pass
+
+
+left = []
+
+
+def fail_with_something(number):
+    something = Something()
+    left.append(weakref.ref(something))
+    gc.disable()  # so that only the end of the last reference frees it
+    raise ValueError(number)
+
+
+def alive():
+    return [reference() is not None for reference in left]
 
 
 def print_then_close(text):
