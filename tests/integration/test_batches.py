@@ -225,6 +225,25 @@ def test_where_the_queue_is_limited_they_leave_it_when_they_are_sent(
     assert [task.wait_for(20).result for task in tasks] == list(range(1, 200))
 
 
+def test_a_worker_hears_after_a_batch_what_it_need_not_keep(
+    launch: Launch, module: str, tmp_path: Path
+) -> None:
+    env = launch()
+    proxy = env.submit(module, "odd", (0,), result="proxy").wait_for(20).result
+    slow = tmp_path / "slow"
+    tasks, gate = queued_behind(env, module, tmp_path, "odd", str(slow), 1)
+    gate.touch()
+    wait_until(lambda: tasks[0].status is TaskStatus.RUNNING, 20)
+    assert env._pool is not None
+    (link,) = env._pool._driver._workers.values()
+    proxy.release()
+    wait_until(lambda: link.dropped, 20)
+    slow.touch()
+    for task in tasks:
+        task.wait_for(20)
+    wait_until(lambda: not link.dropped, 20)
+
+
 def test_other_functions_and_options_keep_their_place_between_them(
     launch: Launch, module: str, tmp_path: Path
 ) -> None:

@@ -100,10 +100,10 @@ class Credit(PoolActions):
         Return whether there is one. To wake another one would take longer, and where there are
         more workers than processors it would take turns with this one.
         """
-        slot = next(reversed(self._crew.roomy.values()), None)
+        slot = next(reversed(self._crew.roomy.values()))
         task = next(iter(self.ready.values()))
         expected = self._expect(task)
-        if slot is None or task.timeout < math.inf or slot.load + expected > self.config.wake:
+        if task.timeout < math.inf or slot.load + expected > self.config.wake:
             return False
         self._lend(slot, task, expected)
         return True

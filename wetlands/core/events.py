@@ -63,7 +63,7 @@ class TaskSubmitted:
 
 
 @record
-class TaskGrew:
+class TaskResized:
     """The task, which is queued, stands for so many calls now."""
 
     task: int
@@ -214,7 +214,7 @@ class CloseRequested:
 
 Event = (
     TaskSubmitted
-    | TaskGrew
+    | TaskResized
     | CancelRequested
     | ReclaimRequested
     | WorkerReady

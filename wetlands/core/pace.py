@@ -16,7 +16,7 @@ class Paces:
     """Running means of the seconds that tasks of each kind take.
 
     Unlike a mean of all runs it follows a function whose work changes, and one that takes a
-    thousand times as long as the others do moves it at once.
+    thousand times as long as the others do moves it at once. One thread may change it, any may ask.
     """
 
     def __init__(self) -> None:

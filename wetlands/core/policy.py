@@ -59,9 +59,9 @@ class PoolConfig:
     memory_share: float = 0.8
     #: Seconds without work after which a worker is let go, until there is work again.
     idle_timeout: float = math.inf
-    #: Expected seconds of work that a worker is given at once, in how many tasks at most; and for
-    #: how long nothing may come back before somebody looks. After the same time once more it is
-    #: taken for busy with a long task, and what it has not begun goes to others when they are idle.
+    #: Expected seconds of work that a worker is given at once, in how many calls about; and for how
+    #: long nothing may come back before somebody looks. After the same time once more it is taken
+    #: for busy with a long task, and what it has not begun goes to others when they are idle.
     credit: float = 0.001
     credit_limit: int = 128
     stall_timeout: float = 0.002

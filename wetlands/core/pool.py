@@ -50,8 +50,8 @@ from wetlands.core.events import (
     RetryJudged,
     TaskAdvanced,
     TaskEnded,
-    TaskGrew,
     TaskProgressed,
+    TaskResized,
     TaskReturned,
     TaskSubmitted,
     WorkerExited,
@@ -131,7 +131,7 @@ class PoolCore(WorkerEvents):
             if event.first:
                 self.ready.move_to_end(task.id, last=False)
 
-    def _on_task_grew(self, event: TaskGrew) -> None:
+    def _on_task_resized(self, event: TaskResized) -> None:
         task = self.tasks.get(event.task)
         if task is not None and task.slot is None:
             task.calls = event.calls
@@ -296,7 +296,7 @@ class PoolCore(WorkerEvents):
 
     _HANDLERS: ClassVar[dict[type, Callable[[PoolCore, Any], None]]] = {
         TaskSubmitted: _on_task_submitted,
-        TaskGrew: _on_task_grew,
+        TaskResized: _on_task_resized,
         CancelRequested: _on_cancel_requested,
         ReclaimRequested: WorkerEvents._on_reclaim_requested,
         WorkerReady: WorkerEvents._on_worker_ready,

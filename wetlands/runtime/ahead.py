@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from wetlands.runtime.driver import Driver
     from wetlands.runtime.hearing import Hearing
 
-#: A task, and the how manieth time it was sent.
+#: A task, and how many times it had been sent then.
 Run = tuple[int, int]
 #: How long a worker that can't be reached has to exit, in seconds: most likely it is dying, and its
 #: exit will tell why in words.

@@ -28,7 +28,7 @@ from wetlands.core.events import (
     ReclaimRequested,
     TaskAdvanced,
     TaskEnded,
-    TaskGrew,
+    TaskResized,
     TaskReturned,
     TaskSubmitted,
 )
@@ -155,7 +155,7 @@ class Batches:
         if calls == known:
             self._submit(self._open)
         else:
-            self._driver.handle(TaskGrew(self._open.number, calls))
+            self._driver.handle(TaskResized(self._open.number, calls))
 
     def resubmit(self, entries: Sequence[Entry]) -> None:
         """Queue calls again, before all others, that were in a batch and have not begun."""
@@ -259,6 +259,8 @@ class Batches:
             return
         worker.advanced = None
         self._forget(worker, made)
+        if worker.dropped:  # now: soon it may be busy again, for as long as tasks wait
+            self._hearing.send_dropped(worker)
         mean = made.seconds / made.ended if made.ended else None
         ended = TaskEnded(worker.id, made.number, made.attempt, Outcome.COMPLETED, None, mean)
         self._driver.handle(ended)
@@ -296,7 +298,7 @@ class Batches:
                 self._finish(entry, Outcome.CANCELED)
         self._driver.handle(TaskReturned(worker.id, made.number, made.attempt))
         if wanted:
-            self._driver.handle(TaskGrew(made.number, len(wanted)))
+            self._driver.handle(TaskResized(made.number, len(wanted)))
         else:
             self._driver.handle(CancelRequested(made.number))
 

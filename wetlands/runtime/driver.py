@@ -336,7 +336,12 @@ class Driver:
     def _interrupt(self, command: InterruptTask) -> None:
         worker = self._workers[command.worker]
         batch = self.batches.find(command.task)
-        run = (command.task, command.attempt) if batch is None else batch.entries[0].run
+        if batch is not None:
+            run = batch.entries[0].run
+        elif command.task in self.entries:
+            run = (command.task, command.attempt)
+        else:
+            return  # a batch that has ended, of which the core is about to hear
         message = protocol.Interrupt(*run)
         with contextlib.suppress(PeerUnreachableError):  # it is dying: nothing is left to stop
             self._host.transport.send(worker.control_identity, message)

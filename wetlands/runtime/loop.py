@@ -52,7 +52,7 @@ from wetlands.runtime.transport import Transport
 logger = logging.getLogger(__name__)
 
 #: What one source may take of a pass, before the others get their turn.
-BATCH = 256
+SHARE = 256
 #: What a thread may queue before it runs a pass. The loop thread would have to wait for the
 #: interpreter, 5 ms each time that it has let go of it for a call of the system.
 CROWD = 32
@@ -140,7 +140,7 @@ class Loop:
     def queue(self, client: LoopClient | None, call: Callable[[], None]) -> None:
         """Run ``call``, in the order of posting, when there is a reason for a pass."""
         self._inbox.append((client, call))
-        if len(self._inbox) > BATCH:
+        if len(self._inbox) > SHARE:
             self._sleeper.wake()
 
     def relieve(self, *, soon: bool) -> None:
@@ -353,7 +353,7 @@ class Loop:
 
     def _run_inbox(self) -> None:
         # A share of it: who submits thousands must not keep idle workers waiting.
-        for _ in range(min(BATCH, len(self._inbox))):
+        for _ in range(min(SHARE, len(self._inbox))):
             client, call = self._inbox.popleft()
             try:
                 call()
@@ -370,7 +370,7 @@ class Loop:
         there may be more.
         """
         transport = self.transport
-        for _ in range(BATCH):
+        for _ in range(SHARE):
             message = transport.receive() if news or transport.readable() else None
             if message is None:
                 return False
@@ -405,7 +405,7 @@ class Loop:
     def _run_endings(self) -> None:
         # A share of each pool's: the end of a very long queue must not keep others waiting.
         for client, queue in list(self._endings.items()):
-            for _ in range(min(BATCH, len(queue))):
+            for _ in range(min(SHARE, len(queue))):
                 try:
                     queue.popleft()()
                 except Exception as error:

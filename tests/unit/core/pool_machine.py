@@ -130,7 +130,7 @@ class PoolMachine(PoolBooks, RuleBasedStateMachine):
         task = sorted(self.timeouts)[-1 - index % len(self.timeouts)]
         if task in self.queue:
             self.calls[task] += 1
-        assert self.feed(on.TaskGrew(task, self.calls[task])) == []
+        assert self.feed(on.TaskResized(task, self.calls[task])) == []
 
     @precondition(lambda self: self.timeouts)
     @rule(index=PICKS)

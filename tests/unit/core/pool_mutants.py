@@ -1307,8 +1307,8 @@ MUTANTS = [
     Mutant(
         "tasks with a time limit are shared",
         "credit",
-        "if slot is None or task.timeout < math.inf or",
-        "if slot is None or",
+        "if task.timeout < math.inf or slot.load",
+        "if slot.load",
     ),
     # -- tasks of several calls
     Mutant(

@@ -24,7 +24,7 @@ from wetlands.core.events import (
     ReclaimRequested,
     TaskAdvanced,
     TaskEnded,
-    TaskGrew,
+    TaskResized,
     TaskReturned,
     TaskSubmitted,
     WorkerExited,
@@ -246,10 +246,10 @@ def test_a_task_of_several_calls_counts_for_as_many():
 
 def test_calls_may_join_a_task_that_is_queued():
     pool = learned(credit_limit=8)
-    pool(several(1, 8), several(2), TaskGrew(2, 7), several(3))
+    pool(several(1, 8), several(2), TaskResized(2, 7), several(3))
     assert pool(ended(A1, 1))[-2:] == [DispatchTask(A1, 2, 1), ahead(A1, 3)]
     assert pool(several(4)) == []  # the worker has enough
-    assert pool(TaskGrew(2, 1), TaskGrew(99, 2), ended(A1, 2))[-1] == ahead(A1, 4)
+    assert pool(TaskResized(2, 1), TaskResized(99, 2), ended(A1, 2))[-1] == ahead(A1, 4)
 
 
 def test_what_comes_back_goes_first():
