@@ -33,11 +33,10 @@ import runpy
 import sys
 import threading
 import traceback
-import weakref
 from collections import deque
 from functools import partial
 from time import perf_counter
-from types import FunctionType, ModuleType
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, Callable, NoReturn, Sequence
 
 import zmq
@@ -52,6 +51,7 @@ from worker_entry.modules import Modules, TargetError, find_function, list_funct
 from worker_entry.notes import MAX_ENDING, Notes
 from worker_entry.portable import registry
 from worker_entry.segment_carrier import WorkerCarrier
+from worker_entry.signatures import Signatures
 from worker_entry.streams import Streams
 
 if TYPE_CHECKING:
@@ -95,8 +95,7 @@ class Worker:
         self._half = 0  #: of its length: when the host hears of those that ended
         self._seconds = 0.0  #: what the last task took
         self._told: protocol.Message | None = None  #: the last ending, if it went as a message
-        # Weak, or functions that are no longer used, and all that they refer to, would stay.
-        self._takes_task: Any = weakref.WeakKeyDictionary()
+        self._wants_handle = Signatures().wants_handle
         self._calls: dict[bytes, dict[str, Any]] = {}
         self._worn = False  #: the host was told to replace us
         self._function_of_batch: Any = None  #: the same for all calls of the batch in hand
@@ -432,17 +431,6 @@ class Worker:
             sys.argv = argv
             sys.modules["__main__"] = main
 
-    def _wants_handle(self, function: Any, args: Any, kwargs: Any) -> bool:
-        """Whether to inject the handle; a `task` that the caller gives is the caller's."""
-        if "task" in kwargs:
-            return False
-        if type(function) is not FunctionType:  # what is not might compare and hash as it likes
-            return _task_place(function) >= len(args)
-        place = self._takes_task.get(function)
-        if place is None:
-            place = self._takes_task[function] = _task_place(function)
-        return bool(place >= len(args))
-
 
 def _split(runs: protocol.Runs) -> tuple[bytes, list[Call]]:
     from worker_entry import batch  # a worker starts faster without it
@@ -457,30 +445,6 @@ def _is_small(ending: protocol.Message) -> bool:
     """Whether an ending may be noted: one that names memory which it lends may not."""
     payload = getattr(ending, "payload", ())
     return len(payload) < 2 and sum(map(len, payload)) <= MAX_ENDING
-
-
-def _task_place(function: Any) -> int:
-    """Return after how many positional arguments `task` is still free; -1 if there is none."""
-    if type(function) is FunctionType and not function.__dict__:
-        # The same without `inspect`, which takes longer to import than all of this package.
-        code = function.__code__
-        names, count = code.co_varnames, code.co_argcount
-        only = getattr(code, "co_posonlyargcount", 0)
-        if "task" in names[count : count + code.co_kwonlyargcount]:
-            return sys.maxsize
-        return names.index("task", only) if "task" in names[only:count] else -1
-    import inspect
-
-    try:
-        parameters = list(inspect.signature(function).parameters.values())
-    except Exception:  # built-in functions may have no signature, and __signature__ may raise
-        return -1
-    for place, parameter in enumerate(parameters):
-        if parameter.name == "task":
-            if parameter.kind is parameter.KEYWORD_ONLY:
-                return sys.maxsize
-            return place if parameter.kind is parameter.POSITIONAL_OR_KEYWORD else -1
-    return -1
 
 
 def _describe(error: BaseException) -> dict[str, Any]:

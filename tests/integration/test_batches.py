@@ -13,7 +13,7 @@ from tests.integration.test_ahead import held_up, make_quick, module
 from tests.support.waiting import wait_until
 from wetlands import Environment, Task, TaskStatus
 from wetlands.errors import TaskAbandonedError, TaskTimeoutError, WorkerLostError
-from wetlands.runtime.batches import Batch
+from wetlands.runtime.batch import Batch
 
 __all__ = ["module"]  # the fixture
 

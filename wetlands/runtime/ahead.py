@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from wetlands.core.commands import DispatchTask, StartTask
 from wetlands.core.events import TaskReturned, WorkerFaulted
-from wetlands.runtime.batches import Batch
+from wetlands.runtime.batch import Batch
 from wetlands.runtime.host import Host
 from wetlands.runtime.link import WorkerLink
 from wetlands.runtime.transport import PeerUnreachableError

@@ -32,6 +32,7 @@ from wetlands.core.events import (
     TaskReturned,
     TaskSubmitted,
 )
+from wetlands.runtime.batch import Batch
 from wetlands.runtime.entry import Entry
 from worker_entry import batch, protocol
 
@@ -41,77 +42,8 @@ if TYPE_CHECKING:
     from wetlands.runtime.hearing import Hearing
     from wetlands.runtime.link import WorkerLink
 
-#: Bytes of a batch on the wire, which is to be one frame; and of each call, beside its arguments.
-ROOM = 15 * 1024
-CALL = 16
 #: Seconds until it is looked again which call of a batch is running.
 AGAIN = 0.02
-
-
-class Batch:
-    """Calls that have not ended.
-
-    Attributes:
-        number: What the core calls them; negative, as no task is called so.
-        entries: The calls, in order.
-        kind, target: What is called, for the core and for the worker.
-        most: How many calls there may be.
-        worker: Who has them; None while they are queued.
-        attempt: How many times the core had them sent.
-        begun: How many of them have begun, as far as that has been looked at.
-    """
-
-    __slots__ = (
-        "_room",
-        "attempt",
-        "begun",
-        "ended",
-        "entries",
-        "kind",
-        "most",
-        "number",
-        "seconds",
-        "target",
-        "worker",
-    )
-
-    def __init__(self, number: int, entry: Entry, most: int) -> None:
-        self.number = number
-        self.kind = entry.kind
-        self.target = entry.payload[0]
-        self.most = most
-        self.entries: list[Entry] = []
-        self.worker: WorkerLink | None = None
-        self.attempt = self.begun = 0
-        self.ended, self.seconds = 0, 0.0  #: how many calls told how long they took, and how long
-        self._room = ROOM - len(self.target)
-        self.add(entry)
-
-    def add(self, entry: Entry) -> None:
-        """Add a call."""
-        self.entries.append(entry)
-        entry.batch = self
-        self._room -= len(entry.payload[1]) + CALL
-
-    def takes(self, entry: Entry) -> bool:
-        """Whether a call may be added."""
-        return (
-            entry.shares == self.target
-            and len(self.entries) < self.most
-            and len(entry.payload[1]) + CALL <= self._room
-            and self.worker is None
-        )
-
-    def remove(self, entry: Entry) -> None:
-        """Forget a call."""
-        self.entries.remove(entry)
-        entry.batch = None
-
-    def see_off(self, begun: int) -> None:
-        """Take note that their worker is gone, and of how many Runs it had begun."""
-        runs = {} if self.worker is None else self.worker.runs
-        self.begun = sum(runs.get(entry.run, math.inf) <= begun for entry in self.entries)
-        self.worker = None
 
 
 class Batches:
@@ -230,7 +162,7 @@ class Batches:
         entry.batch = None
         made.ended += 1
         made.seconds += seconds
-        self._driver.complete(entry, worker, frame, seconds)
+        self._driver.finishing.complete(entry, worker, frame, seconds)
         self._after(worker, made)
         return True
 
@@ -334,7 +266,7 @@ class Batches:
         for entry in entries:
             entry.batch = None
         for entry in entries[:begun]:
-            self._driver.finish(entry, command)
+            self._driver.finishing.finish(entry, command)
         self.resubmit(entries[begun:])
 
     def see_off(self, worker: WorkerLink, begun: int) -> None:
@@ -353,7 +285,7 @@ class Batches:
         who, public = (None, None) if worker is None else (worker.id, worker.public)
         command = ResolveTask(entry.task.number, outcome, who, detail)
         took = seconds if seconds is not None and seconds < math.inf else 0.0
-        self._driver.finish(entry, command, public, took)
+        self._driver.finishing.finish(entry, command, public, took)
 
     def _forget(self, worker: WorkerLink, made: Batch) -> None:
         worker.batches.pop(made.number, None)

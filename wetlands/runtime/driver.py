@@ -1,8 +1,9 @@
 """The driver of one pool: feeds its core with what happens and executes what the core decides.
 
 All of it is for the holder of the loop's role, hence nothing here is locked; to other threads,
-`Pool` is its face. Its parts: the workers' processes (`staff`), what workers say (`hearing`), and
-what becomes of tasks in the eyes of users (`ending`, `retries`, `records`).
+`Pool` is its face. Its parts: the workers' processes (`staff`), what workers say (`hearing`), what
+goes to them before its turn (`ahead`) and together (`batches`), and what becomes of tasks in the
+eyes of users (`ending`, `finishing`, `retries`, `records`).
 """
 
 from __future__ import annotations
@@ -14,8 +15,7 @@ import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from functools import partial
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 from wetlands.core.commands import (
     AnnounceBroken,
@@ -53,8 +53,9 @@ from wetlands.latch import Latch
 from wetlands.result_proxy import Keeper
 from wetlands.runtime.ahead import Ahead
 from wetlands.runtime.batches import Batches
-from wetlands.runtime.ending import Ending, Endings, Loader
+from wetlands.runtime.ending import Endings
 from wetlands.runtime.entry import Entry
+from wetlands.runtime.finishing import Finishing
 from wetlands.runtime.gate import Gate
 from wetlands.runtime.hearing import Hearing
 from wetlands.runtime.host import Host
@@ -67,25 +68,9 @@ from wetlands.runtime.staff import Staff
 from wetlands.runtime.transport import PeerUnreachableError
 from wetlands.runtime.upkeep import Upkeep
 from wetlands.task import Task
-from wetlands.task_event import TaskStatus, TaskWorker
+from wetlands.task_event import TaskStatus
 from worker_entry import protocol
 from worker_entry.codec import Codec
-
-# Without the constructor of the named tuple, which is written in Python.
-_over = tuple.__new__
-#: How many tasks end together, before others get their turn.
-TOGETHER = 8
-
-
-class Over(NamedTuple):
-    """A task that is about to end, and how, or the command that says so."""
-
-    task: Task[Any]
-    ending: Ending | None
-    command: ResolveTask | None
-    timeout: float
-    worker: TaskWorker | None
-    seconds: float
 
 
 class Driver:
@@ -131,8 +116,8 @@ class Driver:
         )
         self.receive = self._hearing.receive  #: see `LoopClient`
         self._ahead = Ahead(self, host, self._hearing)
+        self.finishing = Finishing(self, host, self._endings)
         self.batches = Batches(self, self._ahead, self._hearing)
-        self._over: deque[Over] | None = None  #: tasks that end at the end of this pass
         self._backlog: deque[Event] = deque()
         self._handling = False
         self.gate: Gate | None = None  #: counts queued tasks where their number is limited
@@ -360,57 +345,7 @@ class Driver:
             return
         entry = self.entries.get(command.task)
         if entry is not None:
-            self.finish(entry, command)
-
-    def finish(
-        self,
-        entry: Entry,
-        command: ResolveTask,
-        worker: TaskWorker | None = None,
-        seconds: float = 0.0,
-    ) -> None:
-        """Have a task end as a command says, when this pass is over.
-
-        Args:
-            entry: The task.
-            command: How it ends.
-            worker: Who ran it, if that was not told.
-            seconds: How long it took.
-        """
-        over = (entry.task, None, command, entry.timeout, worker, seconds)
-        self._finish(entry, _over(Over, over))
-
-    def complete(self, entry: Entry, worker: WorkerLink, frame: bytes, seconds: float) -> None:
-        """Do so for a task that returned a value of one frame."""
-        took = seconds if seconds < math.inf else 0.0
-        load = Loader(self._endings, (frame,), entry.task._name, worker.id)
-        ending: Ending = (TaskStatus.COMPLETED, load, None)
-        self._finish(entry, _over(Over, (entry.task, ending, None, 0.0, worker.public, took)))
-
-    def _finish(self, entry: Entry, over: Over) -> None:
-        del self.entries[entry.task.number]
-        if self.gate is not None:
-            self.leave_gate(entry)
-        entry.payload = ()  # before anybody hears of the end, and submits what needs its space
-        if self._over is None or len(self._over) == TOGETHER:
-            self._over = deque((over,))
-            self._host.loop.at_end_of_pass(self, partial(self._tell, self._over))
-        else:
-            self._over.append(over)
-
-    def _tell(self, over: deque[Over]) -> None:
-        if over is self._over:
-            self._over = None
-        try:
-            while over:
-                task, ending, command, timeout, worker, seconds = over.popleft()
-                if command is not None:  # only now: many may end at once, and texts take time
-                    ending = self._endings.of(command, task, timeout)
-                assert ending is not None
-                task._finish(*ending, worker, seconds)
-        finally:
-            if over:  # something was raised, which is no reason to keep others waiting
-                self._host.loop.at_end_of_pass(self, partial(self._tell, over))
+            self.finishing.finish(entry, command)
 
     def _retry(self, command: RetryTask) -> None:
         entry = self.entries[command.task]

@@ -13,7 +13,7 @@ from wetlands.retry import RetryPolicy
 from wetlands.task import Task
 
 if TYPE_CHECKING:
-    from wetlands.runtime.batches import Batch
+    from wetlands.runtime.batch import Batch
 
 
 @dataclass(slots=True)

@@ -17,7 +17,7 @@ from wetlands.task_event import TaskWorker
 from worker_entry import journal, protocol
 
 if TYPE_CHECKING:
-    from wetlands.runtime.batches import Batch
+    from wetlands.runtime.batch import Batch
     from wetlands.task import Task
 
 
