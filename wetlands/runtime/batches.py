@@ -21,7 +21,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from wetlands.core.commands import DispatchTask, ResolveTask
+from wetlands.core.commands import DispatchTask, InterruptTask, ResolveTask
 from wetlands.core.events import (
     CancelRequested,
     Outcome,
@@ -61,6 +61,13 @@ class Batches:
     def find(self, number: int) -> Batch | None:
         """Return the batch that the core calls so; None if that is a single call."""
         return self._batches.get(number)
+
+    def run_of(self, command: InterruptTask) -> tuple[int, int] | None:
+        """Return what a worker calls the task that it is to stop; None if that has ended."""
+        if command.task > 0:
+            return (command.task, command.attempt)
+        made = self._batches.get(command.task)  # it may be gone: the core is about to hear of that
+        return None if made is None else made.entries[0].run
 
     # -- how calls get there ----------------------------------------------------------------------
 

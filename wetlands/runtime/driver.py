@@ -320,13 +320,9 @@ class Driver:
 
     def _interrupt(self, command: InterruptTask) -> None:
         worker = self._workers[command.worker]
-        batch = self.batches.find(command.task)
-        if batch is not None:
-            run = batch.entries[0].run
-        elif command.task in self.entries:
-            run = (command.task, command.attempt)
-        else:
-            return  # a batch that has ended, of which the core is about to hear
+        run = self.batches.run_of(command)
+        if run is None:
+            return
         message = protocol.Interrupt(*run)
         with contextlib.suppress(PeerUnreachableError):  # it is dying: nothing is left to stop
             self._host.transport.send(worker.control_identity, message)

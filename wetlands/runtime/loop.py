@@ -53,9 +53,13 @@ logger = logging.getLogger(__name__)
 
 #: What one source may take of a pass, before the others get their turn.
 SHARE = 256
+#: The same for what is run at the end of a pass, a part of which ends several tasks each.
+ENDINGS = 32
 #: What a thread may queue before it runs a pass. The loop thread would have to wait for the
 #: interpreter, 5 ms each time that it has let go of it for a call of the system.
 CROWD = 32
+#: How long who leads waits for his turn, in seconds.
+PATIENCE = 0.001
 #: How long the loop thread leaves the socket to those who lead, in seconds.
 PAUSE = 0.003
 
@@ -305,7 +309,10 @@ class Loop:
             self.shield.up()
             try:
                 self._led = True
-                self._role.acquire()
+                # Not for long: the lock is not fair, and whoever runs pass after pass reads what
+                # there is for us as well.
+                if not self._role.acquire(timeout=PATIENCE):
+                    return
                 self._pass_and_give_back(news)
             finally:
                 self.shield.down()
@@ -405,7 +412,7 @@ class Loop:
     def _run_endings(self) -> None:
         # A share of each pool's: the end of a very long queue must not keep others waiting.
         for client, queue in list(self._endings.items()):
-            for _ in range(min(SHARE, len(queue))):
+            for _ in range(min(ENDINGS, len(queue))):
                 try:
                     queue.popleft()()
                 except Exception as error:
