@@ -148,6 +148,32 @@ def test_a_listener_may_exit_its_own_environment(launch: Launch) -> None:
     assert env.worker_count == 0
 
 
+def test_who_exited_has_seen_the_last_event(launch: Launch) -> None:
+    env, other = launch(), launch(name="other")
+    begun, seen = threading.Event(), threading.Event()
+    order: list[str] = []
+
+    def listen(event: Any) -> None:
+        if event.type is TaskEventType.COMPLETION:
+            begun.set()
+            seen.wait(10)
+            order.append("event")
+
+    def leave() -> None:
+        env.exit()
+        order.append("exited")
+
+    env.submit(WORK, "echo", (1,), start=False).listen(listen).start()
+    assert begun.wait(10)
+    leaving = threading.Thread(target=leave)
+    leaving.start()
+    leaving.join(0.1)  # it may take no longer than a second, for the sake of the other's listeners
+    seen.set()
+    leaving.join(10)
+    assert order == ["event", "exited"]
+    assert other.execute(WORK, "echo", (1,)) == 1
+
+
 def test_exit_right_after_submitting_ends_every_task(launch: Launch) -> None:
     env = launch(max_workers=2)
     for _ in range(5):

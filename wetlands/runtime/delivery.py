@@ -35,6 +35,13 @@ class Delivery:
         """Whether the caller runs on the delivery thread."""
         return threading.current_thread() is self._thread
 
+    def flush(self, timeout: float) -> None:
+        """Wait until what was handed over so far has run, ``timeout`` seconds at most."""
+        if not self.is_current():
+            done = threading.Event()
+            self.call(done.set)
+            done.wait(timeout)
+
     def stop(self, timeout: float) -> None:
         """End the thread when it has delivered what it has; wait ``timeout`` seconds for that."""
         self._queue.put(None)

@@ -29,6 +29,8 @@ logger = logging.getLogger(__name__)
 
 #: How long each thread is given to end, in seconds.
 _JOIN = 5.0
+#: Not as long: what it waits for may be code for the environments that stay.
+_FLUSH = 1.0
 
 
 class Closable(Protocol):
@@ -138,15 +140,21 @@ def acquire(user: Closable) -> Host:
 
 
 def release(user: Closable, host: Host) -> None:
-    """Give the host back; the last user ends it, and every other one waits for that."""
+    """Give the host back; the last user ends it, and every other one waits for that.
+
+    Who leaves others behind waits for his own deliveries as well: who exited an environment has
+    seen its last event and its last line.
+    """
     global _host
     with _lock:
         _users.discard(user)
-        if _host is host:
-            if _users:
-                return
+        shared = _host is host and bool(_users)
+        if _host is host and not _users:
             _host = None
-    host.end()
+    if shared:
+        host.delivery.flush(_FLUSH)
+    else:
+        host.end()
 
 
 def _install_hooks() -> None:
