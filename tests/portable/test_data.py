@@ -208,6 +208,49 @@ def test_opcodes_that_do_more_than_hold_data_are_refused(pickled: bytes) -> None
     refused(pickled)
 
 
+def _frame(length: int) -> bytes:
+    return b"\x95" + length.to_bytes(8, "little")
+
+
+def _hidden(pickled: bytes) -> bytes:
+    """Return what is a number and bytes, but that the unpickler in C begins within these bytes:
+    it takes four bytes behind the frame for the number, whose first one it has dropped.
+    """
+    length = b"\x8c\x02\x02\x00"  # a text of two characters to who has passed over the `B`
+    padded = pickled.ljust(int.from_bytes(length, "little"), b".")
+    return _frame(2) + b"J\x01" + b"\x01\x01\x01" + b"B" + length + padded + b"."
+
+
+FRAMES = {
+    "in a number": _frame(3) + b"J\x01\x01" + b"\x01\x01K].",
+    "in bytes": _frame(3) + b"C\x05a" + b"bcdeN.",
+    "in a text": _frame(4) + b"\x8c\x05ab" + b"cdeN.",
+    "in a length": _frame(2) + b"X\x01" + b"\0\0\0NN.",
+    "in a frame": _frame(12) + _frame(1) + b"NNN.",
+    "across a frame": _frame(10) + _frame(5) + b"NNNNNN.",
+    "behind the end": _frame(5) + b"NN.",
+    "huge": _frame(2**64 - 1) + b"NN.",
+    "without its length": b"\x95\x01\x00.",
+    "with deep tuples": _hidden(b"})" + b"\x85" * 100_000 + b"Ns."),
+    **{f"with {name}": _hidden(pickled) for name, pickled in HOSTILE.items()},
+}
+
+
+@pytest.mark.parametrize("pickled", FRAMES.values(), ids=list(FRAMES))
+def test_frames_that_end_within_an_opcode_hide_no_other_ones(pickled: bytes) -> None:
+    assert "are no data" in refused(b"\x80\x05" + pickled)
+
+
+def test_frames_that_end_where_an_opcode_does_are_data() -> None:
+    assert rebuilt(b"\x80\x05" + _frame(1) + b"](" + _frame(2) + b"NN" + _frame(0) + b"e.") == [
+        None,
+        None,
+    ]
+    for size in (0, 10, 65_535, 65_536, 200_000):
+        value = [b"x" * size, "y" * size, list(range(size // 10)), bytearray(size)]
+        assert rebuilt(FULL.dumps_whole(value)) == value
+
+
 def test_the_extension_registry_gives_nothing_away(proof: Path) -> None:
     copyreg.add_extension("os", "system", 0x7654)
     try:

@@ -6,6 +6,10 @@ up before; PUT reserves as much memory as its number says; a length that no byte
 same. None of it occurs in pickles of data that `pickling` writes. What may occur is listed here:
 constants, containers, memo, REDUCE on names that an unpickler allows, buffers.
 
+Frames (PEP 3154) must end where an opcode does. Of one that ends in the midst of an opcode, the
+unpickler that is written in C passes over the last bytes: it would then execute other opcodes than
+those that were looked at.
+
 A pass over the bytes costs little, because regular expressions skip whatever has a fixed size.
 """
 
@@ -27,10 +31,12 @@ class OpcodeError(Exception):
 
 _FIXED = re.compile(
     rb"(?:[N\x88\x89\]ae)(}su\x8f\x90\x9101\x94\x93R\x97\x98]"
-    rb"|[\x80Kh].|M..|[Jj]....|[G\x95]........){0,5000}",
+    rb"|[\x80Kh].|M..|[Jj]....|G........){0,5000}",
     re.DOTALL,
 )
 _STOP = ord(".")
+_FRAME = ord("\x95")
+_TO_FRAME = 9  #: bytes of this opcode and the length that follows it
 _OF_TUPLES = frozenset(b"\x85\x86\x87t")
 _OF_OBJECTS = b"\x81\x92b"
 #: Opcodes that a length precedes their bytes, and the size of this length.
@@ -52,32 +58,41 @@ def check(pickle: bytes, objects: bool = False) -> None:
         OpcodeError: One of them is not for data, or is cut off, or tuples are nested too deep.
     """
     place, size, tuples = 0, len(pickle), 0
+    end = size  # of the frame; of all where there is none
     while True:
-        found = _FIXED.match(pickle, place)
+        found = _FIXED.match(pickle, place, end)
         start, place = place, found.end() if found else place
-        code = pickle[place] if place < size else None
-        if code == _STOP:
+        if place == size:
+            raise OpcodeError("it ends too early")
+        code = pickle[place]
+        if place == end:
+            end = size
+        elif code == _STOP:
             break
-        if code in _LENGTHS:
-            place = _after_bytes(pickle, place, _LENGTHS[code])
+        elif code in _LENGTHS:
+            place = _after_bytes(pickle, place, _LENGTHS[code], end)
+        elif code == _FRAME and end == size:
+            place, end = place + _TO_FRAME, _after_bytes(pickle, place, 8, size)
         elif code in _OF_TUPLES:
             place, tuples = place + 1, tuples + 1
-        elif code is None:
-            raise OpcodeError("it ends too early")
-        elif code in _OF_OBJECTS and objects:
-            place += 1
-        elif place == start and code in _OF_OBJECTS:
-            raise OpcodeError("they make an object of a class that is not among the types of data")
         elif place == start:
-            raise OpcodeError(f"the opcode {bytes((code,))!r} is not one of data")
+            _check_object(code, objects)
+            place += 1
     if tuples > _FEW:
         _check_depth(pickle)
 
 
-def _after_bytes(pickle: bytes, place: int, width: int) -> int:
+def _check_object(code: int, allowed: bool) -> None:
+    if code not in _OF_OBJECTS:
+        raise OpcodeError(f"the opcode {bytes((code,))!r} is not one of data, or is cut off")
+    if not allowed:
+        raise OpcodeError("they make an object of a class that is not among the types of data")
+
+
+def _after_bytes(pickle: bytes, place: int, width: int, limit: int) -> int:
     start = place + 1 + width
     end = start + int.from_bytes(pickle[place + 1 : start], "little")
-    if end >= len(pickle):
+    if end > limit:
         raise OpcodeError("it ends too early")
     return end
 
@@ -101,7 +116,7 @@ def _check_depth(pickle: bytes) -> None:
             code, width = chr(pickle[place]), _LENGTHS.get(pickle[place])
             if width is not None:
                 depths.stack.append(0)
-                place = _after_bytes(pickle, place, width)
+                place = _after_bytes(pickle, place, width, len(pickle))
             else:
                 size = _ARGUMENTS.get(code, 0)
                 depths.execute(code, pickle[place + 1 : place + 1 + size])
