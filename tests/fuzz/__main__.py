@@ -7,6 +7,7 @@ python -m tests.fuzz data --guided --count 1000000      (needs atheris)
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import random
 import sys
 import tempfile
@@ -25,6 +26,8 @@ def main() -> None:
     parser.add_argument("--guided", action="store_true", help="by coverage, with atheris")
     given = parser.parse_args()
     if given.guided:
+        if importlib.util.find_spec("atheris") is None:
+            parser.error("--guided needs the package atheris")
         guided(given.target, given.count)
         return
     target, seeds = TARGETS[given.target]
@@ -40,19 +43,19 @@ def main() -> None:
 def guided(name: str, count: int) -> None:
     import atheris  # type: ignore[import-not-found]
 
-    target, seeds = TARGETS[name]
-    modules = ("worker_entry",)
-    with atheris.instrument_imports(include=list(modules)):
-        for module in [m for m in sys.modules if m.partition(".")[0] in modules]:
-            del sys.modules[module]
-        for module in [m for m in sys.modules if m == "tests.fuzz.targets"]:
-            del sys.modules[module]
-        from tests.fuzz.targets import TARGETS as INSTRUMENTED
+    for module in [m for m in sys.modules if m.startswith(("worker_entry", "tests.fuzz.targets"))]:
+        del sys.modules[module]
+    with atheris.instrument_imports(include=["worker_entry"]):
+        targets = importlib.import_module("tests.fuzz.targets")
+        target, seeds = targets.TARGETS[name]
+        found = seeds()
+        for one in found:
+            target(one)  # imports what it needs
 
-    target = INSTRUMENTED[name][0]
     with tempfile.TemporaryDirectory() as corpus:
-        for number, data in enumerate(seeds()):
+        for number, data in enumerate(found):
             Path(corpus, str(number)).write_bytes(data)
+        targets.watch()
         atheris.Setup([sys.argv[0], corpus, f"-runs={count}", "-timeout=30"], target)
         atheris.Fuzz()
 

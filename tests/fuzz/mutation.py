@@ -26,7 +26,8 @@ def damaged(data: bytes, dice: random.Random, others: Sequence[bytes]) -> bytes:
         elif kind == 3:
             changed[at : at + 4] = struct.pack("<I", dice.choice([0, 1, 2**31 - 1, 2**32 - 1]))
         elif kind == 4:
-            changed[at : at + 8] = struct.pack(">Q", dice.choice([0, 1, 2**63, 2**64 - 1]))
+            sizes = [0, 1, dice.randrange(100), 2**63, 2**64 - 1]
+            changed[at : at + 8] = struct.pack(dice.choice("<>") + "Q", dice.choice(sizes))
         elif kind == 5:
             other = dice.choice(others)
             changed[at:] = other[dice.randrange(len(other) + 1) :]

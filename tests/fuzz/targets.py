@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import array
+import collections
+import contextlib
 import datetime
 import decimal
+import fractions
 import pathlib
+import re
 import sys
+import types
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from worker_entry import protocol
@@ -39,6 +45,13 @@ class CodeRanError(BaseException):
     """Data made this process do something."""
 
 
+class ComplaintError(BaseException):
+    """Memory was asked for that nobody has sent, or Python printed what it could not raise."""
+
+
+_complaints: list[Any] = []
+
+
 def watch() -> None:
     """Raise wherever code of an attacker would get something done; cannot be undone."""
 
@@ -46,7 +59,18 @@ def watch() -> None:
         if event in FORBIDDEN:
             raise CodeRanError(f"{event} {args}")
 
+    def note(kind: Any, value: Any, traceback: Any) -> None:
+        _complaints.append(value)
+        sys.__excepthook__(kind, value, traceback)
+
     sys.addaudithook(hook)
+    sys.excepthook = note
+    sys.unraisablehook = lambda it: note(it.exc_type, it.exc_value, it.exc_traceback)
+
+
+def _check_complaints() -> None:
+    if _complaints:
+        raise ComplaintError(repr(_complaints.pop()))
 
 
 def frames_of(data: bytes) -> list[bytes]:
@@ -80,6 +104,7 @@ def wire(data: bytes) -> None:
         except protocol.LocalProtocolError:
             continue
         assert repr(protocol.decode(again)) == repr(message)
+    _check_complaints()
 
 
 _codec = Codec(5, False, data_only=True)
@@ -91,8 +116,10 @@ def trusted_data(data: bytes) -> None:
         if frames:
             try:
                 _codec.loads(frames, "result")
-            except CodecError:
-                continue
+            except CodecError as error:
+                if "MemoryError" in str(error):
+                    raise ComplaintError("memory") from error
+    _check_complaints()
 
 
 def wire_seeds() -> list[bytes]:
@@ -129,15 +156,32 @@ def data_seeds() -> list[bytes]:
         [pathlib.PurePosixPath("/a/b"), uuid.UUID(int=5), decimal.Decimal("1.5")],
         [datetime.datetime(2020, 1, 2, 3, 4, 5), datetime.timedelta(1, 2)],
         [ValueError("no"), range(3), slice(1, 2)],
+        [collections.deque([1], 3), collections.Counter("aab"), collections.OrderedDict(a=1)],
+        [collections.defaultdict(list, a=[1]), types.SimpleNamespace(a=1)],
+        [fractions.Fraction(1, 3), re.compile("a+"), array.array("i", [1, 2])],
+        memoryview(bytearray(b"abcd")).cast("h"),
+        *_scientific_values(),
     ]
-    try:
-        import numpy as np
-
-        values += [np.arange(5), np.ones((2, 3), "f4"), np.array(["a", "bc"]), np.float32(1)]
-    except ImportError:
-        pass
     plain = Codec(5, False)
     return [joined(plain.dumps(value, "result")) for value in values]
+
+
+def _scientific_values() -> Iterator[Any]:
+    with contextlib.suppress(ImportError):
+        import numpy as np
+
+        yield from (np.arange(5), np.ones((2, 3), "f4"), np.array(["a", "bc"]), np.float32(1))
+        yield from (np.array([1, "a", None], object), np.zeros(2, "i4,O"), np.datetime64(5, "s"))
+        yield from (np.ma.masked_array([1, 2], [True, False]), np.random.default_rng(1))
+    with contextlib.suppress(ImportError):
+        import pandas as pd
+
+        yield pd.DataFrame({"a": [1, 2], "b": ["x", None], "c": pd.Categorical(["u", "v"])})
+        yield pd.Series([1, None], pd.date_range("2020", periods=2, tz="UTC"), "Int64")
+    with contextlib.suppress(ImportError):
+        from PIL import Image
+
+        yield Image.new("P", (3, 2))
 
 
 TARGETS: dict[str, tuple[Callable[[bytes], None], Callable[[], list[bytes]]]] = {

@@ -44,21 +44,37 @@ def test_what_finds_its_way_by_coverage_is_refused_too(target: str) -> None:
     assert "Done 50000 runs" in fuzz(target, "--guided", "--count", "50000")
 
 
-def test_the_watch_sees_code_that_runs() -> None:
-    code = (
-        "from tests.fuzz import targets\n"
-        "import os, pickle\n"
-        "targets.watch()\n"
-        "try:\n"
-        "    pickle.loads(b\"cos\\nsystem\\n(S'true'\\ntR.\")\n"
-        "except targets.CodeRanError as error:\n"
-        "    print('seen', error)\n"
-    )
+def watched(code: str) -> str:
     done = subprocess.run(
-        [sys.executable, "-c", code],
+        [sys.executable, "-c", f"from tests.fuzz import targets\ntargets.watch()\n{code}"],
         capture_output=True,
         text=True,
         check=True,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
-    assert done.stdout.startswith("seen os.system")
+    return done.stdout
+
+
+def test_the_watch_sees_code_that_runs() -> None:
+    code = (
+        "import os, pickle\n"
+        "try:\n"
+        "    pickle.loads(b\"cos\\nsystem\\n(S'true'\\ntR.\")\n"
+        "except targets.CodeRanError as error:\n"
+        "    print('seen', error)\n"
+    )
+    assert watched(code).startswith("seen os.system")
+
+
+def test_the_watch_sees_what_python_only_prints() -> None:
+    code = (
+        "class Bad:\n"
+        "    def __del__(self):\n"
+        "        raise ValueError('no')\n"
+        "Bad()\n"
+        "try:\n"
+        "    targets.wire(b'')\n"
+        "except targets.ComplaintError as error:\n"
+        "    print('seen', error)\n"
+    )
+    assert watched(code) == "seen ValueError('no')\n"
