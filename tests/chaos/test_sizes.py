@@ -78,7 +78,7 @@ def test_a_long_queue_takes_little_and_holds_up_nobody(
     before = psutil.Process().memory_info().rss
     tasks = [env.submit(WORK, "echo", (number,)) for number in range(1, count)]
     each = (psutil.Process().memory_info().rss - before) / count
-    assert each < 2500, "bytes for a task that waits, its argument included"
+    assert each < 1800, "bytes for a task that waits, its argument included"
     gate.release()
     begin = time.monotonic()
     assert first.wait_for(10).result == 0

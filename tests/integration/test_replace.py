@@ -14,6 +14,7 @@ import pytest
 from tests.integration.conftest import WORK, Gate, Launch, worker_pids
 from tests.support.processes import runs
 from tests.support.waiting import best_is_below, wait_until
+from wetlands import RetryPolicy
 from wetlands.errors import PoolBrokenError, TaskTimeoutError, WorkerLostError
 from wetlands.task import TaskEventType, TaskStatus
 
@@ -201,6 +202,16 @@ def test_frozen_code_is_silent_too(launch: Launch, function: str) -> None:
     assert isinstance(task.exception, TaskTimeoutError)
     wait_until(lambda: not psutil.pid_exists(task.worker.pid))  # type: ignore[union-attr]
     assert env.execute(WORK, "echo", (1,)) == 1
+
+
+def test_a_worker_that_was_frozen_while_idle_costs_a_run_of_its_next_task(launch: Launch) -> None:
+    env = launch(worker_timeout=0.3)
+    pid = env.execute(WORK, "pid")
+    os.kill(pid, signal.SIGSTOP)
+    task = env.submit(WORK, "pid", retries=RetryPolicy(on_lost=1)).wait_for(5)
+    assert task.result != pid
+    assert [type(attempt.error) for attempt in task.attempts] == [TaskTimeoutError]
+    wait_until(lambda: not psutil.pid_exists(pid))
 
 
 @pytest.mark.parametrize("how", ["update", "output", "log"])
