@@ -24,6 +24,8 @@ MAX_CAUSES = 16
 MAX_TEXT = 256 * 1024
 MAX_LINES = 400
 MAX_LINE = 1000
+#: Calls of a traceback that are looked at.
+MAX_CALLS = 3000
 
 _DIRECT = "The above exception was the direct cause of the following exception:"
 _DURING = "During handling of the above exception, another exception occurred:"
@@ -121,15 +123,30 @@ def _lines(error: BaseException, room: int) -> list[str]:
     # Each cause alone: chains may be long, and only the frames of the user are wanted of each.
     tb = _user_part(error.__traceback__)
     try:
-        block = traceback.format_exception(type(error), error, tb, chain=False)
+        block = _format(error, tb)
     except BaseException:  # a __str__ that raises breaks old versions of traceback, too
-        block = traceback.format_tb(tb)
+        block = traceback.format_tb(tb, MAX_CALLS)
     text = "".join(block)
     if len(text) > 2 * room:
         text = (
             f"{text[:room]}\n  ... {len(text) - 2 * room} characters left out ...\n{text[-room:]}"
         )
     return [clean(line, MAX_LINE) for line in text.splitlines()]
+
+
+def _format(error: BaseException, tb: TracebackType | None) -> list[str]:
+    """Return the text of an exception; of runaway recursion only the ends, as all takes seconds."""
+    half = MAX_CALLS // 2
+    depth, end, call = 0, tb, tb
+    while call is not None:
+        depth, call = depth + 1, call.tb_next
+        if depth > half and end is not None:
+            end = end.tb_next  # stays so far from the last call
+    if depth <= MAX_CALLS:
+        return traceback.format_exception(type(error), error, tb, chain=False)
+    head, *last = traceback.format_exception(type(error), error, end, chain=False)
+    left_out = f"  ... {depth - 2 * half} calls left out ...\n"
+    return [head, *traceback.format_tb(tb, half), left_out, *last]
 
 
 def _shorten(lines: list[str], room: int) -> list[str]:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import sys
+import time
 from collections.abc import Callable
+from types import TracebackType
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.waiting import best_is_below
 from worker_entry import protocol
-from worker_entry.failure import MAX_CAUSES, describe, plain
+from worker_entry.failure import MAX_CALLS, MAX_CAUSES, describe, plain
 
 
 class NoTextError(Exception):
@@ -134,3 +138,25 @@ def test_long_tracebacks_keep_their_beginning_and_their_end() -> None:
     assert lines[0].startswith("Traceback")
     assert lines[-1] == "ValueError: bottom"
     assert any("lines left out" in line for line in lines)
+
+
+def test_of_runaway_recursion_the_ends_are_told_and_not_read_in_between() -> None:
+    with pytest.raises(ValueError, match="bottom") as caught:
+        raise ValueError("bottom")
+    error = caught.value
+    frame, calls = sys._getframe(), 200_000
+    for _ in range(calls - 1):
+        error.__traceback__ = TracebackType(error.__traceback__, frame, frame.f_lasti, 1)
+    assert best_is_below(1.0, lambda: _seconds(lambda: describe(error)))
+    lines = describe(error)["traceback"]
+    assert lines[0].startswith("Traceback")
+    assert lines[-1] == "ValueError: bottom"
+    assert lines[1].endswith("in " + frame.f_code.co_name)
+    assert f"  ... {calls - MAX_CALLS} calls left out ..." in lines
+    error.__traceback__ = None
+
+
+def _seconds(do: Callable[[], object]) -> float:
+    begin = time.process_time()
+    do()
+    return time.process_time() - begin
