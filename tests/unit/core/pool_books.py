@@ -39,6 +39,7 @@ class Process:
     loads: dict[int, float] = field(default_factory=dict)  #: what tasks were expected to take
     full: bool = False  #: nothing more is sent ahead before it is idle
     reclaimed: bool = False  #: somebody wants back what it has not begun
+    returns: bool = False  #: and the driver was told so, after it was sent the last of it
     stall_at: float = math.inf
     looks: int = 0  #: how often somebody has looked whether something came back
     stuck: bool = False  #: it is at a long task, and others wait behind it
@@ -96,7 +97,7 @@ class Process:
 
     def has_stalled(self, now: float) -> bool:
         first = min(self.silence_at, self.limit_at, self.force_at, now)
-        return not self.reclaimed and self.stall_at <= first
+        return self.stall_at <= first
 
     def verdict(self) -> Outcome:
         """How its task ends if a deadline decides."""
@@ -149,6 +150,7 @@ ERRORS = (Outcome.FAILED, Outcome.TIMED_OUT)
 class PoolBooks:
     core_type: ClassVar[Any] = PoolCore
     config_type: ClassVar[Any] = PoolConfig
+    plan_type: ClassVar[Any] = RetryPlan
 
     def open_books(self, config):
         self.config = self.config_type(**config)
@@ -192,8 +194,11 @@ class PoolBooks:
         self.kinds[task] = kind
         self.calls[task] = calls
         if plan is not None:
-            self.tries[task] = Tries(plan)
+            self.tries[task] = Tries(self.plan_type(**plan))
         return task
+
+    def plan_of(self, task):
+        return self.tries[task].plan if task in self.tries else None
 
     # -- the driver: what the loop thread does, minus the I/O -------------------------------------
 
@@ -261,6 +266,7 @@ class PoolBooks:
         assert command.attempt == self.attempts[task]
         assert self.misses.get(task, 0) < self.config.delivery_limit
         process.line.append((task, command.attempt))
+        process.returns = False
         process.loads[task] = self.seconds_expected(task) * self.calls[task]
         if command.ahead:
             self.send_ahead(command.worker, process, (task, command.attempt))
@@ -330,7 +336,7 @@ class PoolBooks:
         assert wanted or killed, "no reason"
         if process.stuck and not (process.reclaimed or killed):
             self.means.pop(self.kinds[process.held[0]], None)
-        process.full, process.stuck = True, False
+        process.full, process.stuck, process.returns = True, False, True
         process.stall_at = math.inf
         self.answers.append(lambda: self.answer_reclaim(command.worker))
         task = process.held[0]
@@ -471,6 +477,8 @@ class PoolBooks:
         assert not process.given_up, "given up, and now killed again"
         assert process.due() <= self.now, "killed too early, or without a reason"
         assert process.kills < self.config.kill_limit
+        taken_back = process.kills or process.returns or not self.has_more(process)
+        assert taken_back, "it takes with it what it has not begun"
         if process.held:
             process.blameless = True
             if not process.timed_out:
@@ -734,7 +742,7 @@ class PoolBooks:
     def take_back(self, task):
         """A call is canceled, of a task that a worker has."""
         for process in self.alive.values():
-            if process.held and task in process.tasks():
+            if process.held and task in process.tasks() and task not in self.resolved:
                 process.reclaimed = self.asked_back = True
         self.feed(on.ReclaimRequested(task))
         self.asked_back = False

@@ -8,79 +8,79 @@ from __future__ import annotations
 
 import math
 
-import hypothesis.strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from chances import always, first, made, one_of, or_none, rule, some_of, whole
+from hypothesis.stateful import RuleBasedStateMachine
 from pool_books import Expected, PoolBooks
 
 from wetlands.core import events as on
 from wetlands.core.events import Outcome, WorkerId
-from wetlands.core.policy import RetryPlan
 
 # Halves and whole seconds: sums are exact, so that the books and the core agree to the bit.
-GRACES = st.sampled_from([0.0, 1.0, 3.0, 20.0])
-PATIENCES = st.sampled_from([math.inf, math.inf, 0.0, 2.0, 5.0, 30.0])
-DELAYS = st.sampled_from([0.0, 0.0, 0.0, 0.0, 7.0])  #: a message that was late in being read
+GRACES = one_of(0.0, 1.0, 3.0, 20.0)
+PATIENCES = one_of(math.inf, math.inf, 0.0, 2.0, 5.0, 30.0)
+DELAYS = one_of(0.0, 0.0, 0.0, 0.0, 7.0)  #: a message that was late in being read
 #: How processes behave at the end: well; listening to nothing but a kill; not even to that;
 #: dying of themselves.
 WORLDS = ["fair", "hostile", "undead", "mortal"]
-RARELY = st.integers(0, 3).map(lambda number: number == 3)
-PICKS = st.integers(0, 11)
-KINDS = st.sampled_from([None, "quick", "quick", "quick", "slow", "uneven"])
-LAST_WORDS = st.sampled_from([Outcome.COMPLETED, Outcome.FAILED, Outcome.CANCELED])
-CONFIGS = st.fixed_dictionaries(
-    {
-        "size": st.integers(1, 3),
-        "startup_timeout": st.just(8.0),
-        "worker_timeout": st.sampled_from([math.inf, 6.0]),
-        "interrupt_grace": st.sampled_from([1.0, 25.0]),
-        "stop_grace": st.sampled_from([0.5, 2.0]),
-        "kill_retry": st.sampled_from([1.0, 12.0]),
-        "kill_limit": st.integers(1, 3),
-        "delivery_limit": st.integers(1, 3),
-        "poison_limit": st.integers(1, 3),
-        "max_tasks": st.sampled_from([math.inf, math.inf, math.inf, 1, 3]),
-        "max_memory": st.sampled_from([math.inf, math.inf, 10.0]),
-        "memory_share": st.just(0.5),
-        "idle_timeout": st.sampled_from([math.inf, 4.0]),
-        "credit": st.sampled_from([0.5, 1.0]),
-        "credit_limit": st.sampled_from([1, 2, 4, 9, 9]),
-        "stall_timeout": st.sampled_from([2.0, 13.0]),
-        "wake": st.sampled_from([0.0, 0.0, 0.5]),
-        "restart_limit": st.sampled_from([0, 1, 2, 6]),
-        "backoff_base": st.sampled_from([0.0, 1.0, 1.0]),
-        "backoff_cap": st.just(3.0),
-        "stable_after": st.just(10.0),
-    }
+MAYBE = one_of(False, True)
+RARELY = one_of(False, False, False, True)
+PICKS = whole(0, 11)
+KINDS = one_of(None, "quick", "quick", "quick", "slow", "uneven")
+LAST_WORDS = one_of(Outcome.COMPLETED, Outcome.FAILED, Outcome.CANCELED)
+CONFIGS = made(
+    dict,
+    size=whole(1, 3),
+    startup_timeout=one_of(8.0),
+    worker_timeout=one_of(math.inf, 6.0),
+    interrupt_grace=one_of(1.0, 25.0),
+    stop_grace=one_of(0.5, 2.0),
+    kill_retry=one_of(1.0, 12.0),
+    kill_limit=whole(1, 3),
+    delivery_limit=whole(1, 3),
+    poison_limit=whole(1, 3),
+    max_tasks=one_of(*[math.inf] * 5, 1, 3),
+    max_memory=one_of(math.inf, math.inf, math.inf, 10.0),
+    memory_share=one_of(0.5),
+    idle_timeout=one_of(math.inf, 4.0),
+    credit=one_of(0.5, 1.0),
+    credit_limit=one_of(1, 2, 4, 9, 9),
+    stall_timeout=one_of(2.0, 13.0),
+    wake=one_of(0.0, 0.0, 0.5),
+    restart_limit=one_of(0, 1, 2, 6),
+    backoff_base=one_of(0.0, 1.0, 1.0),
+    backoff_cap=one_of(3.0),
+    stable_after=one_of(10.0),
 )
 #: Mostly none; with numbers of which every sum and product is exact.
-PLANS = st.none() | st.builds(
-    RetryPlan,
-    on_error=st.sampled_from([0, 1, 2]),
-    on_lost=st.sampled_from([0, 1, 2, 5]),
-    delay=st.sampled_from([0.0, 1.0, 4.0]),
-    backoff=st.sampled_from([1.0, 2.0]),
-    max_delay=st.sampled_from([1.5, 8.0, math.inf]),
-    judged=st.booleans(),
+PLANS = or_none(
+    made(
+        dict,
+        on_error=one_of(0, 1, 2),
+        on_lost=one_of(0, 1, 2, 5),
+        delay=one_of(0.0, 1.0, 4.0),
+        backoff=one_of(1.0, 2.0),
+        max_delay=one_of(1.5, 8.0, math.inf),
+        judged=MAYBE,
+    )
 )
-#: How runs end: with an error, with the worker, with the worker before it began.
-FATES = ["fail", "fail", "die", "miss"]
-VICTIMS = st.sampled_from(
-    [
-        lambda process: True,
-        lambda process: process.kills,
-        lambda process: process.held,
-        lambda process: process.held and process.began != process.held,
-    ]
+#: How runs end: with an error, with the worker, with the worker before it began, and with an error
+#: though something else was wanted.
+FATES = ["fail", "fail", "fail", "die", "die", "miss", "miss", "cancel"]
+VICTIMS = one_of(
+    lambda process: True,
+    lambda process: process.kills,
+    lambda process: process.held,
+    lambda process: process.held and process.began != process.held,
 )
 
 
-class PoolMachine(PoolBooks, RuleBasedStateMachine):
-    @initialize(
+class PoolWorld(PoolBooks):
+    @first(
         config=CONFIGS,
-        world=st.sampled_from(WORLDS),
-        warm=st.sampled_from([True, True, False]),
-        known=st.booleans(),
-        withholds=st.booleans(),
+        world=one_of(*WORLDS),
+        warm=one_of(True, True, False),
+        known=MAYBE,
+        withholds=MAYBE,
     )
     def open_pool(self, config, world, warm, known, withholds):
         self.world = world
@@ -88,9 +88,8 @@ class PoolMachine(PoolBooks, RuleBasedStateMachine):
         self.withholds = withholds
         if warm:
             self.run_smoothly()
-        for _ in range(3 if warm and known and not self.config.max_tasks < 4 else 0):
-            self.submit(timeout=math.inf, number=1, plan=None, kind="quick")
-            self.end_task(self.pick(0, lambda p: p.held), Outcome.COMPLETED)
+        if warm and known:
+            self.learn_what_is_quick()
 
     def pick(self, index, keep):
         fits = sorted(worker for worker, process in self.alive.items() if keep(process))
@@ -98,7 +97,7 @@ class PoolMachine(PoolBooks, RuleBasedStateMachine):
 
     # -- the user ---------------------------------------------------------------------------------
 
-    @rule(timeout=PATIENCES, number=st.sampled_from([1, 1, 3, 6]), plan=PLANS, kind=KINDS)
+    @rule(timeout=PATIENCES, number=one_of(1, 1, 3, 6), plan=PLANS, kind=KINDS)
     def submit(self, timeout, number, plan, kind):
         for _ in range(number):
             task = self.enter(timeout, plan, kind)
@@ -107,13 +106,13 @@ class PoolMachine(PoolBooks, RuleBasedStateMachine):
                 self.expected[task] = Expected(outcome)
             else:
                 self.queue[task] = None
-            self.feed(on.TaskSubmitted(task, timeout, retry=plan, kind=kind))
+            self.feed(on.TaskSubmitted(task, timeout, retry=self.plan_of(task), kind=kind))
 
-    @rule(number=st.sampled_from([2, 5]))
+    @rule(number=one_of(2, 5))
     def submit_short_ones(self, number):
         self.submit(timeout=math.inf, number=number, plan=None, kind="quick")
 
-    @rule(number=st.sampled_from([1, 1, 3]), calls=st.integers(2, 4), kind=KINDS, more=PICKS)
+    @rule(number=one_of(1, 1, 3), calls=whole(2, 4), kind=KINDS, more=PICKS)
     def submit_several_calls(self, number, calls, kind, more):
         for _ in range(number):
             task = self.enter(math.inf, None, kind, calls)
@@ -124,17 +123,19 @@ class PoolMachine(PoolBooks, RuleBasedStateMachine):
             self.feed(on.TaskSubmitted(task, kind=kind, calls=calls))
         self.submit_short_ones(number=more // 4)
 
-    @precondition(lambda self: self.timeouts)
     @rule(index=PICKS)
     def add_a_call(self, index):
+        if not self.timeouts:
+            return
         task = sorted(self.timeouts)[-1 - index % len(self.timeouts)]
         if task in self.queue:
             self.calls[task] += 1
         assert self.feed(on.TaskResized(task, self.calls[task])) == []
 
-    @precondition(lambda self: self.timeouts)
     @rule(index=PICKS)
     def take_calls_back(self, index):
+        if not self.timeouts:
+            return
         self.take_back(sorted(self.timeouts)[-1 - index % len(self.timeouts)])
 
     @rule(index=PICKS, delay=DELAYS)
@@ -143,7 +144,7 @@ class PoolMachine(PoolBooks, RuleBasedStateMachine):
         if worker:
             self.advance_calls(worker, delay=delay)
 
-    @rule(timeout=PATIENCES, number=st.sampled_from([1, 2]), index=PICKS, dead=RARELY, plan=PLANS)
+    @rule(timeout=PATIENCES, number=one_of(1, 2), index=PICKS, dead=RARELY, plan=PLANS)
     def submit_bound(self, timeout, number, index, dead, plan):
         worker = self.pick(index, lambda process: True)
         if dead and self.dead:
@@ -160,11 +161,12 @@ class PoolMachine(PoolBooks, RuleBasedStateMachine):
             else:
                 self.bound[task] = worker
                 process.full |= process.held is not None
-            self.feed(on.TaskSubmitted(task, timeout, worker, plan))
+            self.feed(on.TaskSubmitted(task, timeout, worker, self.plan_of(task)))
 
-    @precondition(lambda self: len(self.resolved) < len(self.timeouts))
     @rule(index=PICKS, force_after=PATIENCES)
     def cancel(self, index, force_after):
+        if len(self.resolved) == len(self.timeouts):
+            return
         waiting = [task for task in self.timeouts if task not in self.resolved]
         self.cancel_task(waiting[index % len(waiting)], force_after)
 
@@ -181,27 +183,31 @@ class PoolMachine(PoolBooks, RuleBasedStateMachine):
             self.want_back(process, force_after, Outcome.CANCELED, runs)
         self.feed(on.CancelRequested(task, force_after))
 
-    @precondition(lambda self: self.judged)
-    @rule(index=PICKS, again=st.booleans(), delay=DELAYS)
+    @rule(index=PICKS, again=MAYBE, delay=DELAYS)
     def judge(self, index, again, delay):
+        if not self.judged:
+            return
         self.decide(list(self.judged)[index % len(self.judged)], again, delay=delay)
 
-    @precondition(lambda self: self.timeouts)
-    @rule(index=PICKS, attempt=st.integers(0, 3))
+    @rule(index=PICKS, attempt=whole(0, 3))
     def judge_what_nobody_asked_about(self, index, attempt):
+        if not self.timeouts:
+            return
         task = len(self.timeouts) - 1 - index % len(self.timeouts)
         if self.judged.get(task) != attempt:
             assert self.feed(on.RetryJudged(task, attempt, again=True)) == []
 
-    @precondition(lambda self: self.resolved)
     @rule(index=PICKS)
     def cancel_what_has_ended(self, index):
+        if not self.resolved:
+            return
         task = sorted(self.resolved)[-1 - index % len(self.resolved)]
         assert self.feed(on.CancelRequested(task, 0.0)) == []
 
-    @precondition(lambda self: len(self.timeouts) > 2)
     @rule(grace=GRACES, sure=RARELY)
     def close(self, grace, sure):
+        if len(self.timeouts) < 3:
+            return
         if sure:  # not too often: a pool that is closed has little left to get wrong
             self.request_close(grace)
 
@@ -239,9 +245,10 @@ class PoolMachine(PoolBooks, RuleBasedStateMachine):
         if worker:
             self.boot_process(worker, delay=delay)
 
-    @precondition(lambda self: any(p.position() < len(p.line) for p in self.alive.values()))
     @rule(index=PICKS)
     def begin(self, index):
+        if not any(p.position() < len(p.line) for p in self.alive.values()):
+            return
         process = self.alive[self.pick(index, lambda p: p.position() < len(p.line))]
         process.began = process.line[process.position()]
         self.begun.add(process.began)
@@ -293,47 +300,27 @@ class PoolMachine(PoolBooks, RuleBasedStateMachine):
         process.limit_at = math.inf
         self.feed(on.WorkerFaulted(worker, "garbage"))
 
-    @rule(index=PICKS, undead=st.booleans(), close=RARELY)
-    def be_killed_with_more_done_than_is_known(self, index, undead, close):
-        worker = self.pick(index, lambda p: p.ahead and not p.kills)
-        if worker:
-            process = self.alive[worker]
-            process.began = process.ahead[0]
-            self.begun.add(process.began)
-            process.undead |= undead
-            self.send_garbage(worker, process)
-            if close:
-                self.request_close(1.0)
-            if not undead:
-                self.end_task(worker, Outcome.COMPLETED)
-
     @rule(index=PICKS, sure=RARELY)
     def become_undead(self, index, sure):
         worker = self.pick(index, lambda p: not p.undead)
         if worker and sure:
             self.alive[worker].undead = True
 
-    @precondition(lambda self: self.config.max_memory < math.inf)
-    @rule(index=PICKS, memory=st.sampled_from([5.0, 5.0, 6.0, 10.0, 11.0]))
+    @rule(index=PICKS, memory=one_of(5.0, 5.0, 6.0, 10.0, 11.0))
     def grow(self, index, memory):
+        if self.config.max_memory == math.inf:
+            return
         worker = self.pick(index, lambda p: not p.given_up)
         if worker:
             self.measure(worker, memory)
 
-    @rule(index=PICKS, idle=st.booleans(), sure=RARELY)
+    @rule(index=PICKS, idle=MAYBE, sure=RARELY)
     def be_worn_by_what_tasks_leave(self, index, idle, sure):
         worker = self.pick(index, lambda p: not p.given_up and p.is_idle() == idle)
         if worker and (sure or self.alive[worker].runs):
             self.wear_out(worker)
 
-    @rule(index=PICKS)
-    def be_worn_at_short_tasks(self, index):
-        worker = self.pick(index, lambda p: p.runs and p.held and not p.full and not p.kills)
-        if worker and self.alive[worker].load() < self.config.credit:
-            self.wear_out(worker)
-            self.submit_short_ones(number=2)
-
-    @rule(index=PICKS, sure=st.booleans())
+    @rule(index=PICKS, sure=MAYBE)
     def be_worn_and_go_at_once(self, index, sure):
         worker = self.pick(index, lambda p: p.last and p.held == p.last and not p.undead)
         if worker and sure:
@@ -341,13 +328,13 @@ class PoolMachine(PoolBooks, RuleBasedStateMachine):
             self.wear_out(worker)
             self.exit(worker)
 
-    @rule(index=PICKS, idle=st.booleans())
+    @rule(index=PICKS, idle=MAYBE)
     def keep_a_value(self, index, idle):
         worker = self.pick(index, lambda p: not p.given_up and p.is_idle() == idle)
         if worker:
             self.pin(worker, pinned=True)
 
-    @rule(index=PICKS, idle=st.booleans())
+    @rule(index=PICKS, idle=MAYBE)
     def drop_the_last_value(self, index, idle):
         worker = self.pick(index, lambda p: p.pinned and not p.given_up and p.is_idle() == idle)
         if worker:
@@ -355,33 +342,118 @@ class PoolMachine(PoolBooks, RuleBasedStateMachine):
 
     # -- what takes several steps, and would rarely happen by chance ------------------------------
 
-    @rule(index=PICKS)
-    def end_and_keep_the_value(self, index):
+    def learn_what_is_quick(self):
+        """Have short tasks run until they are known to be short; say whether they can be lent."""
+        for _ in range(3):
+            if self.is_limited() or self.closing or self.broken:
+                return False
+            if self.means.get("quick", (0.0, 0))[1] >= 3:
+                break
+            self.submit(timeout=math.inf, number=1, plan=None, kind="quick")
+            worker = self.bring_to_work(len(self.timeouts) - 1)
+            if worker is None:
+                return False
+            self.end_task(worker, Outcome.COMPLETED)
+        return self.config.credit_limit > 1
+
+    def work_ahead(self, fits):
+        """Have a worker at short tasks that ``fits``; return who, or None if there can't be one."""
+        if not self.learn_what_is_quick():
+            return None
+        self.submit_short_ones(number=1)
+        worker = self.bring_to_work(len(self.timeouts) - 1)
+        for _ in range(6 if worker else 0):
+            if fits(self.alive[worker]):
+                return worker
+            self.submit_short_ones(number=1)
+        return None
+
+    @rule(
+        begun=whole(0, 2),
+        end=one_of("exit", "fault", "fault", "hang", "cancel"),
+        close=RARELY,
+        done=MAYBE,
+    )
+    def come_to_an_end_with_tasks_ahead(self, begun, end, close, done):
+        """More may have begun, and may be done, than is known."""
+        worker = self.work_ahead(lambda p: p.ahead and not p.kills)
+        if worker is None or self.alive[worker].undead:
+            return
+        process = self.alive[worker]
+        for run in process.line[process.position() : begun]:
+            process.began = run
+            self.begun.add(run)
+        if end == "cancel":
+            self.cancel_task(process.ahead[0][0], math.inf)
+            return
+        if end != "exit":
+            process.undead = end == "hang"
+            self.send_garbage(worker, process)
+            if close:
+                self.request_close(1.0)
+        if process.line and done and end == "fault":
+            self.end_task(worker, Outcome.COMPLETED)
+        if end != "hang":
+            self.exit(worker)
+
+    @rule(why=one_of("worn", "worn", "anew", "smaller"))
+    def be_asked_to_go_at_short_tasks(self, why):
+        worker = self.work_ahead(self.is_roomy)
+        if worker is None:
+            return
+        if why == "worn":
+            self.wear_out(worker)
+        elif why == "smaller":
+            self.resize(max(1, worker.slot))
+        else:
+            self.restart()
+        self.submit_short_ones(number=2)
+
+    @rule(index=PICKS, worn=MAYBE, dropped=MAYBE)
+    def end_and_keep_the_value(self, index, worn, dropped):
         worker = self.pick(index, lambda p: p.last and p.held == p.last and not p.kills)
         if worker:
             self.pin(worker, pinned=True)
             self.end_task(worker, Outcome.COMPLETED)
+            if worn:
+                self.wear_out(worker)
+            if dropped:
+                self.pin(worker, pinned=False)
 
     @rule(index=PICKS)
     def get_going_again(self, index):
         """A call takes long, so that its worker is stuck, and then ends after all."""
         worker = self.pick(index, lambda p: p.held and self.calls[p.held[0]] > 1)
-        for _ in range(2 if worker else 0):
-            stall_at = self.alive[worker].stall_at
-            if stall_at < math.inf:
-                self.feed(on.ClockAdvanced(), delay=max(0.0, stall_at - self.now))
-        if worker and self.alive[worker].stuck:
+        if worker and self.get_stuck(worker):
             process = self.alive[worker]
             process.began = process.held
             self.begun.add(process.began)
             self.advance_calls(worker)
-            other = self.pick(index, lambda p: p.held and not p.stuck and p is not process)
-            if other:
-                self.end_task(other, Outcome.COMPLETED)
+            self.have_somebody_idle()
 
-    @precondition(lambda self: self.config.idle_timeout < math.inf)
+    @rule()
+    def keep_others_waiting(self):
+        """A task that was taken for a short one takes long, and others are behind it."""
+        worker = self.work_ahead(lambda p: p.ahead)
+        if worker and self.get_stuck(worker):
+            self.have_somebody_idle()
+
+    def get_stuck(self, worker):
+        for _ in range(2):
+            stall_at = self.alive[worker].stall_at
+            if stall_at < math.inf:
+                self.feed(on.ClockAdvanced(), delay=max(0.0, stall_at - self.now))
+        return self.alive[worker].stuck
+
+    def have_somebody_idle(self):
+        other = self.pick(0, lambda p: p.held and p.held == p.last and not p.stuck)
+        if other:
+            self.end_task(other, Outcome.COMPLETED)
+
     @rule()
     def have_a_lull(self):
+        if self.config.idle_timeout == math.inf:
+            return
         self.feed(on.ClockAdvanced(), delay=self.config.idle_timeout)
         for worker, process in list(self.alive.items()):
             if process.asked and not process.undead:
@@ -420,8 +492,8 @@ class PoolMachine(PoolBooks, RuleBasedStateMachine):
                     self.end_task(other, Outcome.COMPLETED)
         return None
 
-    @rule(plan=PLANS, fates=st.lists(st.sampled_from(FATES), min_size=2, max_size=4))
-    def fail_again_and_again(self, plan, fates):
+    @rule(plan=PLANS, fates=some_of(*FATES, least=2, most=4), again=MAYBE)
+    def fail_again_and_again(self, plan, fates, again):
         if self.closing or self.broken or plan is None:
             return
         self.submit(timeout=math.inf, number=1, plan=plan, kind=None)
@@ -431,17 +503,21 @@ class PoolMachine(PoolBooks, RuleBasedStateMachine):
             if worker is None or self.alive[worker].undead:
                 return
             process = self.alive[worker]
-            if fate == "fail":
+            if fate == "cancel":
+                self.cancel_task(task, math.inf)
+            if fate in ("fail", "cancel"):
                 self.end_task(worker, Outcome.FAILED)
                 continue
             if fate == "die" and not process.position():
                 process.began = process.held
                 self.begun.add(process.held)
             self.exit(worker)
+        if task in self.judged:
+            self.decide(task, again)
 
     @rule(sure=RARELY)
     def cancel_many_pauses(self, sure):
-        plan = RetryPlan(on_error=1, delay=4.0)
+        plan = {"on_error": 1, "delay": 4.0}
         for _ in range(12 if sure and not (self.closing or self.broken) else 0):
             self.submit(timeout=math.inf, number=1, plan=plan, kind=None)
             task = len(self.timeouts) - 1
@@ -452,15 +528,28 @@ class PoolMachine(PoolBooks, RuleBasedStateMachine):
             if task in self.pausing:
                 self.cancel_task(task, math.inf)
 
-    @rule(index=PICKS)
-    def crash_after_a_long_life(self, index):
+    @rule(index=PICKS, late=MAYBE, sure=MAYBE)
+    def crash_after_a_long_life(self, index, late, sure):
+        """That is, after a crash; or have the second one after a short life, and be seen late."""
         worker = self.pick(index, lambda p: p.is_idle() and not p.undead)
-        if worker and self.places[worker.slot].failures:
-            self.feed(on.ClockAdvanced(), delay=self.config.stable_after)
-            if worker in self.alive:
-                self.exit(worker)
+        if worker is None or not sure or not self.config.restart_limit:
+            return
+        self.exit(worker)
+        place = self.places[worker.slot]
+        if self.current(worker.slot) is None and not (place.retired or place.dormant):
+            self.feed(on.ClockAdvanced(), delay=max(0.0, place.spawn_at - self.now))
+        worker = WorkerId(worker.slot, place.incarnation)
+        if self.current(worker.slot) is None:
+            return
+        process = self.alive[worker]
+        self.boot_process(worker)
+        if late:
+            self.send_garbage(worker, process)
+        self.feed(on.ClockAdvanced(), delay=self.config.stable_after)
+        if worker in self.alive:
+            self.exit(worker)
 
-    @rule(what=st.sampled_from(["lull", "crash"]), sure=RARELY)
+    @rule(what=one_of("lull", "crash"), sure=RARELY)
     def have_slots_without_a_process_and_become_smaller(self, what, sure):
         if not sure or self.closing or self.broken or len(self.places) < 2:
             return
@@ -475,33 +564,32 @@ class PoolMachine(PoolBooks, RuleBasedStateMachine):
             self.submit_short_ones(number=2)
             self.restart()
 
-    @rule(kind=st.sampled_from([None, "slow"]), cancel=st.booleans())
-    def mix_short_tasks_with_a_long_one(self, kind, cancel):
-        if self.closing or self.broken:
+    @rule(
+        number=one_of(1, 4),
+        kind=one_of(None, "slow", "quick"),
+        timeout=one_of(math.inf, 30.0),
+        cancel=MAYBE,
+    )
+    def mix_short_tasks_with_another_one(self, number, kind, timeout, cancel):
+        if not self.learn_what_is_quick():
             return
-        for _ in range(3):
-            self.submit(timeout=math.inf, number=1, plan=None, kind="quick")
-            worker = self.bring_to_work(len(self.timeouts) - 1)
-            if worker is None:
-                return
-            self.end_task(worker, Outcome.COMPLETED)
-        self.submit_short_ones(number=4)
+        self.submit_short_ones(number=number)
         if cancel:
             worker = self.pick(0, lambda p: p.ahead and not p.kills)
             if worker:
                 self.cancel_task(self.alive[worker].ahead[0][0], math.inf)
-        self.submit(timeout=math.inf, number=1, plan=None, kind=kind)
+        self.submit(timeout=timeout, number=1, plan=None, kind=kind)
 
     # -- more and fewer ---------------------------------------------------------------------------
 
-    @rule(size=st.integers(1, 4), sure=RARELY)
+    @rule(size=whole(1, 4), sure=RARELY)
     def change_size(self, size, sure):
         if sure and not (self.closing or self.broken):
             self.resize(size)
         elif sure:
             assert self.feed(on.ResizeRequested(size)) == []
 
-    @rule(size=st.integers(1, 2), sure=RARELY)
+    @rule(size=whole(1, 2), sure=RARELY)
     def become_smaller_for_a_while(self, size, sure):
         if sure and not (self.closing or self.broken):
             before = sum(place.wanted for place in self.places)
@@ -524,9 +612,10 @@ class PoolMachine(PoolBooks, RuleBasedStateMachine):
             yield on.TaskEnded(worker, task, attempt, outcome, None, 0.25)
         yield on.TaskReturned(worker, task, attempt)
 
-    @precondition(lambda self: self.timeouts)
-    @rule(index=PICKS, back=PICKS, attempt=st.integers(1, 3))
+    @rule(index=PICKS, back=PICKS, attempt=whole(1, 3))
     def mutter_about_what_it_does_not_run(self, index, back, attempt):
+        if not self.timeouts:
+            return
         worker = self.pick(index, lambda p: True)
         task = len(self.timeouts) - 1 - back % len(self.timeouts)
         process = worker and self.alive[worker]
@@ -534,9 +623,10 @@ class PoolMachine(PoolBooks, RuleBasedStateMachine):
             for event in self.utterances(worker, task, attempt):
                 assert self.feed(event) == [], "stale, and yet it had an effect"
 
-    @precondition(lambda self: self.timeouts)
-    @rule(index=PICKS, back=PICKS, attempt=st.integers(1, 2))
+    @rule(index=PICKS, back=PICKS, attempt=whole(1, 2))
     def speak_from_the_grave(self, index, back, attempt):
+        if not self.timeouts:
+            return
         graves = self.dead + [w for w, p in self.alive.items() if p.given_up]
         if not graves:
             return
@@ -555,15 +645,18 @@ class PoolMachine(PoolBooks, RuleBasedStateMachine):
 
     @rule(index=PICKS)
     def speak_of_what_it_is_not_at(self, index):
-        worker = self.pick(index, lambda p: p.ahead and not p.kills)
+        worker = self.pick(index, lambda p: p.ahead)
         if worker:
-            run = self.alive[worker].ahead[-1]
-            assert self.feed(on.TaskProgressed(worker, *run)) == []
-            assert self.feed(on.TaskEnded(worker, *run, Outcome.COMPLETED)) == []
+            task, attempt = self.alive[worker].ahead[-1]
+            assert self.feed(on.TaskProgressed(worker, task, attempt)) == []
+            if not self.alive[worker].kills:
+                assert self.feed(on.TaskEnded(worker, task, attempt, Outcome.COMPLETED)) == []
+            for event in self.utterances(worker, task, attempt - 1):
+                assert self.feed(event) == [], "stale, and yet it had an effect"
 
     # -- time -------------------------------------------------------------------------------------
 
-    @rule(dt=st.sampled_from([0.0, 0.5, 1.0, 3.0, 11.0, 40.0]))
+    @rule(dt=one_of(0.0, 0.5, 1.0, 3.0, 11.0, 40.0))
     def wait(self, dt):
         self.feed(on.ClockAdvanced(), delay=dt)
 
@@ -588,19 +681,19 @@ class PoolMachine(PoolBooks, RuleBasedStateMachine):
             return "STARTING"
         return "BUSY" if process.held else "IDLE"
 
-    @invariant()
+    @always
     def the_core_and_the_books_agree_on_every_slot(self):
         states = [slot.state.name for slot in self.core.slots]
         assert states == [self.expected_state(slot) for slot in range(len(self.places))]
 
-    @invariant()
+    @always
     def no_ready_task_beside_an_idle_worker(self):
         if self.core.ready:
             assert all(slot.state.name != "IDLE" for slot in self.core.slots)
         for slot in self.core.slots:
             assert not slot.bound or slot.state.name in ("STARTING", "BUSY")
 
-    @invariant()
+    @always
     def a_slot_has_a_task_exactly_while_busy(self):
         for index, slot in enumerate(self.core.slots):
             assert (slot.task is not None) == (slot.state.name == "BUSY")
@@ -610,7 +703,13 @@ class PoolMachine(PoolBooks, RuleBasedStateMachine):
             process = self.current(index)
             assert ahead == (process.ahead if process else [])
 
-    @invariant()
+    @always
+    def what_is_wanted_back_was_asked_for(self):
+        for process in self.alive.values():
+            if process.held and process.reclaimed and self.has_more(process):
+                assert process.returns
+
+    @always
     def no_short_task_waits_beside_a_worker_that_can_have_it(self):
         task = next(iter(self.queue), None)
         if task is None or self.timeouts[task] < math.inf or self.is_limited():
@@ -623,12 +722,12 @@ class PoolMachine(PoolBooks, RuleBasedStateMachine):
                 many = self.calls_of(process) >= self.config.credit_limit
                 assert many or process.load() >= self.config.credit, "it could begin earlier"
 
-    @invariant()
+    @always
     def nothing_waits_behind_a_long_task_beside_an_idle_worker(self):
         if any(slot.state.name == "IDLE" for slot in self.core.slots):
             assert not any(p.stuck and not p.kills for p in self.alive.values())
 
-    @invariant()
+    @always
     def every_task_is_queued_held_or_resolved(self):
         assert list(self.core.ready) == list(self.queue)
         for slot in self.core.slots:
@@ -642,7 +741,7 @@ class PoolMachine(PoolBooks, RuleBasedStateMachine):
         assert unresolved == held | set(self.queue) | set(self.bound) | paused
         assert set(self.core.tasks) == unresolved, "remembered for ever, or forgotten too early"
 
-    @invariant()
+    @always
     def nothing_due_is_left_undone(self):
         for slot, place in enumerate(self.places):
             process = self.current(slot)
@@ -655,7 +754,7 @@ class PoolMachine(PoolBooks, RuleBasedStateMachine):
                 assert place.spawn_at > self.now
         assert all(due > self.now for due in self.pausing.values())
 
-    @invariant()
+    @always
     def the_next_deadline_is_never_late(self):
         due = [p.due() for p in self.alive.values()]
         due += [
@@ -670,7 +769,7 @@ class PoolMachine(PoolBooks, RuleBasedStateMachine):
             assert self.core.next_deadline() <= earliest
         assert min(slot.due for slot in self.core.slots) == slots_due
 
-    @invariant()
+    @always
     def the_end_is_announced(self):
         if all(place.retired for place in self.places if place.wanted):
             assert self.closing or self.broken
@@ -680,14 +779,14 @@ class PoolMachine(PoolBooks, RuleBasedStateMachine):
         assert self.core.closed == ("closed" in self.announced)
         assert self.core.broken == self.broken
 
-    @invariant()
+    @always
     def nobody_sleeps_while_there_is_work(self):
         asleep = [p for p in self.places if p.dormant and p.wanted]
         assert list(self.core._crew.asleep) == [] or asleep
         if asleep and self.queue:
             assert self.starting() >= len(self.queue)
 
-    @invariant()
+    @always
     def nothing_grows_without_bound(self):
         assert len(self.core._crew.deadlines) <= 2 * len(self.places)
         assert len(self.core._crew.idle) == self.core.count(
@@ -698,7 +797,7 @@ class PoolMachine(PoolBooks, RuleBasedStateMachine):
         for slot in self.core._crew.roomy.values():
             assert slot.state.name == "BUSY"
 
-    @invariant()
+    @always
     def it_knows_whether_a_new_task_would_wait_for_another(self):
         states = [slot.state.name for slot in self.core.slots]
         asleep = any(p.dormant and p.wanted for p in self.places)
@@ -789,3 +888,7 @@ class PoolMachine(PoolBooks, RuleBasedStateMachine):
         else:
             return False
         return True
+
+
+class PoolMachine(PoolWorld, RuleBasedStateMachine):
+    """The same, for Hypothesis."""

@@ -1,4 +1,4 @@
-"""Broken versions of the core: each breaks one promise, and the state machine must notice.
+"""Broken versions of the core: each breaks one promise, and the world must notice.
 
 A new promise needs a new line here. A mutant is the source of one module with one piece of text
 replaced, loaded with the rest of the core as a package of its own.
