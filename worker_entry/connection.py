@@ -8,6 +8,7 @@ import signal
 import traceback
 from collections import deque
 from functools import partial
+from time import perf_counter
 from typing import Any, Callable, NoReturn
 
 import zmq
@@ -15,6 +16,7 @@ import zmq.backend
 
 from worker_entry import protocol
 from worker_entry.segment_carrier import Table
+from worker_entry.spinning import MOMENT, Spinning, give_way
 
 _MORE = int(zmq.SNDMORE)
 #: Exit status of a worker whose host sends garbage.
@@ -72,6 +74,8 @@ class TaskSocket:
         self._cut = False  # whether the last message may have been left unfinished
         #: Messages sent; None once that is not certain, as when one of them was cut off.
         self.sent: int | None = 0
+        self.expects = False  #: another message, in a moment
+        self._spinning = Spinning()
         self.taking = False  #: a message is being taken, and may be lost if something is raised
 
     def send(self, message: protocol.Message) -> None:
@@ -131,8 +135,24 @@ class TaskSocket:
         return False, [_decode(frames)]
 
     def _wait(self) -> None:
+        if self._look():
+            return
         # Not by receiving: a signal that comes while a message does would cost the frame.
         zmq.zmq_poll(self._readable, -1)
+
+    def _look(self) -> bool:
+        """Look for a message that is about to come; say whether it did."""
+        expects, self.expects = self.expects, False
+        if not expects or not self._spinning.is_worth_it():
+            return False
+        end = perf_counter() + MOMENT
+        while not zmq.zmq_poll(self._readable, 0):
+            if perf_counter() > end:
+                self._spinning.note(False)
+                return False
+            give_way()
+        self._spinning.note(True)
+        return True
 
     def close(self) -> None:
         """Close the socket when what was said has been sent."""

@@ -7,6 +7,7 @@ at once, and stays whatever its writer dies of. It begins with 64-bit numbers of
     1  written   bytes of endings that the worker has noted, ever
     2  taken     bytes of endings that the host has read, ever
     3  lasted    nanoseconds that the last task took
+    4  watched   1 while the host looks for endings all the time
 
     64 .. 320    for each Run, by its number modulo 256: 1 if it is *reclaimed*, and not to begin
     4096 ..      a ring of endings
@@ -19,8 +20,11 @@ other wrote (Dekker 1965, in Dijkstra, EWD 123); that a lock is taken, or the ke
 between keeps processors from exchanging the two. Should both see it, the worker gives way and says
 so: a Run that the host had to take for begun ends as Skipped.
 
-**Endings.** A worker that has more to do does not send how a task ended; it notes that here. Each
-ending is its length (u32), the number of messages that the worker had sent before (u32), the
+**Endings.** A worker that has more to do does not send how a task ended; it notes that here. Nor
+does one whose host is *watching*: it notes the ending, then looks whether that is still so, as the
+host looks for endings once more when it has said that it is not.
+
+Each ending is its length (u32), the number of messages that the worker had sent before (u32), the
 seconds that the task took (float), and the message. The host reads them in between the messages,
 at their place. They are written before their end is, in `written`.
 
@@ -35,9 +39,9 @@ import struct
 import threading
 from typing import Iterator
 
-BEGUN, WRITTEN, TAKEN, LASTED = range(4)
+BEGUN, WRITTEN, TAKEN, LASTED, WATCHED = range(5)
 #: How many numbers there are, and of what kind.
-NUMBERS = struct.Struct("=4Q")
+NUMBERS = struct.Struct("=5Q")
 MARKS, MARKS_AT = 256, 64
 RING, RING_AT = 64 * 1024, 4096
 SIZE = RING_AT + RING
@@ -71,6 +75,12 @@ class Notes:
     def end(self, seconds: float) -> None:
         """Note how long the task took."""
         self._numbers[LASTED] = int(seconds * 1e9)
+
+    def is_watched(self) -> bool:
+        """Whether the host will find an ending that has been noted, without being told."""
+        self._acquire()
+        self._release()
+        return self._numbers[WATCHED] != 0
 
     def add(self, ending: bytes, sent: int, seconds: float) -> bool:
         """Note how a task ended, after so many messages; say whether there was room."""

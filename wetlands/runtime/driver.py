@@ -67,6 +67,7 @@ from wetlands.runtime.retries import Retries
 from wetlands.runtime.staff import Staff
 from wetlands.runtime.transport import PeerUnreachableError
 from wetlands.runtime.upkeep import Upkeep
+from wetlands.runtime.watch import Watch
 from wetlands.task import Task
 from wetlands.task_event import TaskStatus
 from worker_entry import protocol
@@ -116,6 +117,7 @@ class Driver:
         )
         self.receive = self._hearing.receive  #: see `LoopClient`
         self._ahead = Ahead(self, host, self._hearing)
+        self.watch = Watch(host, self._hearing)
         self.finishing = Finishing(self, host, self._endings)
         self.batches = Batches(self, self._ahead, self._hearing)
         self._backlog: deque[Event] = deque()
@@ -199,6 +201,14 @@ class Driver:
         if entry is not None:
             self.entries[task.number] = entry
             self.batches.add(entry)
+
+    def expects(self) -> bool:
+        """See `LoopClient`."""
+        return len(self.entries) == 1 and self.watch.expects()
+
+    def look(self) -> None:
+        """See `LoopClient`."""
+        self.watch.look()
 
     def settle(self) -> None:
         """See `LoopClient`."""
@@ -300,6 +310,8 @@ class Driver:
         self.leave_gate(entry)
         # While the worker gets to work; its answer can't overtake this, being read here, too.
         entry.task._start(worker.public)
+        if len(self.entries) == 1 and self.core.is_brief(entry.kind):
+            self.watch.begin(worker)
 
     def _start(self, command: StartTask) -> None:
         batch, worker = self.batches.find(command.task), self._workers[command.worker]

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 #: Kept values that one message tells a worker to drop: its header has a limit.
 MAX_DROPPED = 10_000
-#: Of so many tasks of a kind whose pace is known, one is looked at.
+#: Of so many tasks of a kind that is known to be short, one is looked at.
 SAMPLE = 16
 _ENDINGS = frozenset(
     (protocol.Result, protocol.Kept, protocol.Failure, protocol.Canceled, protocol.Skipped)
@@ -82,6 +82,8 @@ class Hearing:
         if worker.advanced is not None:
             self._driver.batches.advance(worker)
         worker.received += 1  # only now: what was noted after it must not be heard of before
+        if worker.notes is not None and worker.notes.waits:
+            self.take_notes(worker)
 
     def _hear(self, worker: WorkerLink, frames: list[bytes]) -> None:
         try:
@@ -250,8 +252,7 @@ class Hearing:
         seconds, worker.seconds = worker.seconds, None
         if seconds is not None or entry is None or entry.kind is None or worker.notes is None:
             return seconds
-        known = self._driver.core.paces.knows(entry.kind)
-        if known and worker.runs.get(run, 0) % SAMPLE:
+        if self._driver.core.is_brief(entry.kind) and worker.runs.get(run, 0) % SAMPLE:
             return None
         return math.inf if self._has_printed(worker) else worker.notes.lasted()
 

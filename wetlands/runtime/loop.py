@@ -86,6 +86,12 @@ class LoopClient(Protocol):
     def unended(self) -> int:
         """Return how many tasks are under way."""
 
+    def expects(self) -> bool:
+        """Say whether something is about to come that is worth looking for; for any thread."""
+
+    def look(self) -> None:
+        """Do so, for a moment."""
+
     def break_down(self, error: BaseException) -> None:
         """Fail all tasks and kill all workers: handling something raised."""
 
@@ -190,6 +196,10 @@ class Loop:
                 return True
         self.attend()
         return latch.wait(None if timeout is None else end - time.monotonic())
+
+    def is_wanted(self) -> bool:
+        """Whether somebody has something to do that a pass is needed for."""
+        return bool(self._inbox)
 
     def attend(self) -> None:
         """Have the loop thread watch the socket at once: somebody waits who does not lead."""
@@ -302,10 +312,11 @@ class Loop:
             # Asked before sleeping, when there is time; it holds for as long as we are here.
             if not self.shield.can_be_had():
                 return
-            news = False
-            with self._leader as sleeper:
-                if not (latch.is_set() or self._unfinished or self._inbox):
-                    news = sleeper.sleep(end)
+            expectant, news = self._expectant(), False
+            if expectant is None:
+                with self._leader as sleeper:
+                    if not (latch.is_set() or self._unfinished or self._inbox):
+                        news = sleeper.sleep(end)
             self.shield.up()
             try:
                 self._led = True
@@ -313,9 +324,17 @@ class Loop:
                 # there is for us as well.
                 if not self._role.acquire(timeout=PATIENCE):
                     return
+                if expectant is not None:
+                    self._inbox.append((expectant, expectant.look))
                 self._pass_and_give_back(news)
             finally:
                 self.shield.down()
+
+    def _expectant(self) -> LoopClient | None:
+        for client in self._clients:
+            if client.expects():
+                return client
+        return None
 
     def _unended(self) -> int:
         unended = 0

@@ -11,6 +11,8 @@ from pathlib import Path
 
 from worker_entry import notes
 
+_YES, _NO = (1).to_bytes(8, sys.byteorder), bytes(8)
+
 
 class WorkerNotes:
     """What one worker notes. For the holder of the loop's role.
@@ -24,6 +26,7 @@ class WorkerNotes:
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         self._taken = 0
         self._marked: set[int] = set()
+        self.waits = False  #: there are endings that come after a message that has not been read
         try:
             # Not a hole: to find no room for it later would be a SIGBUS in the worker.
             if _write(self._file, bytes(notes.SIZE), 0) < notes.SIZE:
@@ -60,6 +63,14 @@ class WorkerNotes:
         """Whether a Run was reclaimed, so that the worker may skip it."""
         return number % notes.MARKS in self._marked
 
+    def has_more(self) -> bool:
+        """Whether endings have been noted that were not taken."""
+        return self._numbers()[notes.WRITTEN] != self._taken
+
+    def watch(self, *, begin: bool) -> None:
+        """Tell the worker whether it is being watched: `has_more` is asked all the time."""
+        _write(self._file, _YES if begin else _NO, 8 * notes.WATCHED)
+
     def take(self, received: float) -> list[tuple[float, bytes]]:
         """Return the endings noted since, as seconds and message, up to a message that is to come.
 
@@ -69,7 +80,7 @@ class WorkerNotes:
         Raises:
             ValueError: They make no sense.
         """
-        written = self._numbers()[notes.WRITTEN]
+        written, self.waits = self._numbers()[notes.WRITTEN], False
         if not 0 <= written - self._taken <= notes.RING:
             raise ValueError("it has noted more than there is room for")
         if written == self._taken:
@@ -77,6 +88,7 @@ class WorkerNotes:
         endings, size = [], 0
         for sent, seconds, ending in notes.split(self._ring(self._taken, written)):
             if sent > received:
+                self.waits = True
                 break
             size += len(ending)
             endings.append((seconds, ending))
@@ -95,7 +107,7 @@ class WorkerNotes:
     def _numbers(self) -> tuple[int, ...]:
         found = _read(self._file, notes.NUMBERS.size, 0)
         # A worker that cuts it off has begun, and noted, nothing that anybody could know of.
-        return notes.NUMBERS.unpack(found) if len(found) == notes.NUMBERS.size else (0, 0, 0, 0)
+        return notes.NUMBERS.unpack(found) if len(found) == notes.NUMBERS.size else (0, 0, 0, 0, 0)
 
     def _ring(self, begin: int, end: int) -> bytes:
         at, size = begin % notes.RING, end - begin

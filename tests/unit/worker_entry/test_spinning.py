@@ -1,0 +1,34 @@
+"""When it is worth it to look, and when nobody does for a while."""
+
+from __future__ import annotations
+
+from worker_entry.spinning import MOST, Spinning
+
+
+def looks(spinning: Spinning, found: bool, times: int) -> int:
+    """Return at how many of so many occasions there was a look."""
+    count = 0
+    for _ in range(times):
+        if spinning.is_worth_it():
+            spinning.note(found)
+            count += 1
+    return count
+
+
+def test_who_always_finds_always_looks() -> None:
+    assert looks(Spinning(), True, 1000) == 1000
+
+
+def test_who_looks_in_vain_looks_ever_more_rarely() -> None:
+    spinning = Spinning()
+    assert [looks(spinning, False, 2**n) for n in range(MOST)] == [1] * MOST
+    assert looks(spinning, False, 100 * 2**MOST) == 100
+
+
+def test_one_find_is_enough_to_look_again() -> None:
+    spinning = Spinning()
+    looks(spinning, False, 1000)
+    while not spinning.is_worth_it():
+        pass
+    spinning.note(True)
+    assert looks(spinning, True, 10) == 10

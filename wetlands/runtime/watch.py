@@ -1,0 +1,63 @@
+"""Looking for the end of the only task under way, instead of sleeping until it is told of.
+
+Of the six times that a thread is woken for a call and its answer, this saves four: the worker's
+and the host's for the message of the ending, and the two of who waits (see
+`worker_entry.spinning`; the worker in turn looks for its next task). Who looks holds the loop's
+role, hence it is for a moment only, for a task that is expected to take less, and over as soon as
+anybody else wants something.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from wetlands.runtime.host import Host
+from wetlands.runtime.link import WorkerLink
+from worker_entry.spinning import MOMENT, Spinning, give_way
+
+if TYPE_CHECKING:
+    from wetlands.runtime.hearing import Hearing
+
+
+class Watch:
+    """Looks for endings of one pool. For the holder of the loop's role, but for `expects`."""
+
+    def __init__(self, host: Host, hearing: Hearing) -> None:
+        self._loop = host.loop
+        self._transport = host.transport
+        self._hearing = hearing
+        self._spinning = Spinning()
+        self._worker: WorkerLink | None = None
+
+    def begin(self, worker: WorkerLink) -> None:
+        """Take note that a worker is at a short task."""
+        self._worker = worker if self._spinning.is_worth_it() else None
+
+    def expects(self) -> bool:
+        """Whether it is worth it to look now."""
+        return self._worker is not None
+
+    def look(self) -> None:
+        """Wait until the worker has noted an ending, or there is something else to do."""
+        worker, self._worker = self._worker, None
+        if worker is None or worker.notes is None or worker.busy_with is None:
+            return
+        worker.notes.watch(begin=True)
+        try:
+            self._spinning.note(self._comes(worker.notes.has_more, time.monotonic() + MOMENT))
+        finally:
+            worker.notes.watch(begin=False)
+        # Only now: up to here the worker may have relied on being watched.
+        if worker.notes.has_more():
+            self._hearing.take_notes(worker)
+
+    def _comes(self, has_more: Callable[[], bool], end: float) -> bool:
+        """Wait until something comes; say whether it is in time."""
+        readable, is_wanted, now = self._transport.readable, self._loop.is_wanted, time.monotonic
+        while not (has_more() or readable()):
+            if is_wanted() or now() > end:
+                return False
+            give_way()
+        return True
