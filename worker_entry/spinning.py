@@ -4,8 +4,8 @@ To be woken takes some tens of microseconds, as long as the shortest of tasks do
 has six of that. Who expects something within that time is better off looking for it, for a moment.
 If it does not come in time, because others need the processor or because there is nothing to come,
 that moment is lost; so nobody looks the next time, then not the next three times, then seven, and
-so on: at worst one time in 32 is wasted. Mutexes spin adaptively for the same reason (Karlin et al.,
-"Empirical Studies of Competitive Spinning for a Shared-Memory Multiprocessor", SOSP 1991).
+so on: at worst one time in 32 is wasted. Mutexes spin adaptively for the same reason (Karlin and
+others, "Empirical Studies of Competitive Spinning for a Shared-Memory Multiprocessor", SOSP 1991).
 """
 
 from __future__ import annotations
