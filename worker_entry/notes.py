@@ -114,4 +114,6 @@ def split(ring: bytes) -> Iterator[tuple[int, float, bytes]]:
         at = begin + length
         if at > end:
             raise ValueError("an ending that is cut off")
+        if not seconds >= 0:  # nor is it a number that can be compared, maybe
+            raise ValueError("an ending of a task that took less than no time")
         yield sent, seconds, ring[begin:at]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from pathlib import Path
 
@@ -110,6 +111,13 @@ def test_a_worker_that_writes_nonsense_is_found_out(both: Both) -> None:
         file.seek(8 * notes.WRITTEN)
         file.write((2 * notes.RING).to_bytes(8, "little"))
     with pytest.raises(ValueError, match="more than there is room for"):
+        both.host.take(0)
+
+
+@pytest.mark.parametrize("seconds", [math.nan, -1.0, -math.inf])
+def test_a_time_that_no_task_takes_is_nonsense_too(both: Both, seconds: float) -> None:
+    both.worker.add(b"ending", 0, seconds)
+    with pytest.raises(ValueError, match="less than no time"):
         both.host.take(0)
 
 
