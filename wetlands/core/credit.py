@@ -65,7 +65,8 @@ class Credit(PoolActions):
         """Have an idle worker begin; it can have more if this is a short task."""
         slot.stall_due = math.inf
         super()._dispatch(slot, task)
-        slot.full = bool(slot.bound)  # those come before all others, once it is idle
+        # Once it is idle those come before all others that are bound to it, or it is to go.
+        slot.full = bool(slot.bound) or self._crew.why_to_go(slot) is not None
         slot.load = task.expected = self._expect(task)
         slot.calls = task.calls
         if task.calls > 1:

@@ -85,15 +85,18 @@ class Crew:
 
     def stop_if_due(self, slot: Slot) -> bool:
         """Ask an idle worker to exit if it is to make way, now that it can; say whether."""
+        why = self.why_to_go(slot)
+        if why is not None:
+            self.stop(slot, why)
+        return why is not None
+
+    def why_to_go(self, slot: Slot) -> str | None:
+        """Return why a worker is to make way when it is idle next; None if it is to stay."""
         if not slot.wanted:
-            self.stop(slot, "the pool is smaller")
-        elif slot.leaving:
-            self.stop(slot, "restart")
-        elif slot.worn and not slot.pinned:
-            self.stop(slot, "worn")
-        else:
-            return False
-        return True
+            return "the pool is smaller"
+        if slot.leaving:
+            return "restart"
+        return "worn" if slot.worn and not slot.pinned else None
 
     def fill(self, slot: Slot) -> None:
         """Have nothing sent ahead to a worker: something is to happen when it is idle next."""
@@ -103,7 +106,9 @@ class Crew:
     def pin(self, slot: Slot, pinned: bool) -> None:
         """Note whether a worker keeps values; one that does is not let go for lack of work."""
         slot.pinned = pinned
-        if slot.state is SlotState.IDLE and not self.stop_if_due(slot):
+        if slot.state is SlotState.BUSY and self.why_to_go(slot):
+            self.fill(slot)
+        elif slot.state is SlotState.IDLE and not self.stop_if_due(slot):
             slot.state_due = self.now + self._patience(slot)
             self.arm(slot)
 

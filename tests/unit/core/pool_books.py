@@ -279,7 +279,7 @@ class PoolBooks:
         process.full, process.reclaimed, process.stall_at = False, False, math.inf
         if self.calls[task] > 1:
             process.stall_at, process.looks = self.now + self.config.stall_timeout, 0
-        if command.worker in self.bound.values():
+        if command.worker in self.bound.values() or self.makes_way(command.worker, process):
             process.full = True
         process.idle_at = math.inf
         process.silence_at = self.now + self.config.worker_timeout
@@ -777,6 +777,7 @@ class PoolBooks:
     def pin(self, worker, pinned):
         process = self.alive[worker]
         process.pinned = pinned
+        process.full |= process.held is not None and self.makes_way(worker, process)
         if process.is_idle():
             self.becomes_idle(process, self.now)
         self.feed(on.WorkerPinned(worker, pinned))

@@ -38,14 +38,14 @@ CONFIGS = made(
     kill_limit=whole(1, 3),
     delivery_limit=whole(1, 3),
     poison_limit=whole(1, 3),
-    max_tasks=one_of(*[math.inf] * 5, 1, 3),
+    max_tasks=one_of(*[math.inf] * 7, 1, 3),
     max_memory=one_of(math.inf, math.inf, math.inf, 10.0),
     memory_share=one_of(0.5),
     idle_timeout=one_of(math.inf, 4.0),
     credit=one_of(0.5, 1.0),
-    credit_limit=one_of(1, 2, 4, 9, 9),
+    credit_limit=one_of(1, 2, 4, 4, 9, 9, 9),
     stall_timeout=one_of(2.0, 13.0),
-    wake=one_of(0.0, 0.0, 0.5),
+    wake=one_of(0.0, 0.5),
     restart_limit=one_of(0, 1, 2, 6),
     backoff_base=one_of(0.0, 1.0, 1.0),
     backoff_cap=one_of(3.0),
@@ -144,13 +144,24 @@ class PoolWorld(PoolBooks):
         if worker:
             self.advance_calls(worker, delay=delay)
 
-    @rule(timeout=PATIENCES, number=one_of(1, 2), index=PICKS, dead=RARELY, plan=PLANS)
-    def submit_bound(self, timeout, number, index, dead, plan):
+    @rule(
+        timeout=PATIENCES,
+        number=one_of(1, 2),
+        index=PICKS,
+        dead=RARELY,
+        plan=PLANS,
+        kind=KINDS,
+    )
+    def submit_bound(self, timeout, number, index, dead, plan, kind):
         worker = self.pick(index, lambda process: True)
         if dead and self.dead:
             worker = self.dead[-1 - index % len(self.dead)]
-        for _ in range(number if worker else 0):
-            task = self.enter(timeout, plan)
+        if worker:
+            self.bind(worker, number, timeout, plan, kind)
+
+    def bind(self, worker, number, timeout, plan, kind):
+        for _ in range(number):
+            task = self.enter(timeout, plan, kind)
             self.choosy[task] = worker
             process = self.alive.get(worker)
             if self.closing or self.broken:
@@ -161,7 +172,7 @@ class PoolWorld(PoolBooks):
             else:
                 self.bound[task] = worker
                 process.full |= process.held is not None
-            self.feed(on.TaskSubmitted(task, timeout, worker, self.plan_of(task)))
+            self.feed(on.TaskSubmitted(task, timeout, worker, self.plan_of(task), kind=kind))
 
     @rule(index=PICKS, force_after=PATIENCES)
     def cancel(self, index, force_after):
@@ -204,12 +215,16 @@ class PoolWorld(PoolBooks):
         task = sorted(self.resolved)[-1 - index % len(self.resolved)]
         assert self.feed(on.CancelRequested(task, 0.0)) == []
 
-    @rule(grace=GRACES, sure=RARELY)
-    def close(self, grace, sure):
-        if len(self.timeouts) < 3:
-            return
-        if sure:  # not too often: a pool that is closed has little left to get wrong
-            self.request_close(grace)
+    @rule(grace=GRACES, cancel=MAYBE, sure=RARELY)
+    def close(self, grace, cancel, sure):
+        if len(self.timeouts) < 3 or not sure:
+            return  # not too often: a pool that is closed has little left to get wrong
+        worker = self.pick(0, lambda p: p.held and not p.has_begun(p.held) and not p.undead)
+        if worker and cancel and self.alive[worker].held[0] not in self.resolved:
+            self.cancel_task(self.alive[worker].held[0], math.inf)
+        self.request_close(grace)
+        if worker in self.alive and cancel:
+            self.exit(worker)
 
     def request_close(self, grace):
         self.closing = True
@@ -306,13 +321,18 @@ class PoolWorld(PoolBooks):
         if worker and sure:
             self.alive[worker].undead = True
 
-    @rule(index=PICKS, memory=one_of(5.0, 5.0, 6.0, 10.0, 11.0))
-    def grow(self, index, memory):
+    @rule(index=PICKS, memory=one_of(5.0, 6.0, 10.0, 11.0), idle=MAYBE, end=MAYBE)
+    def grow(self, index, memory, idle, end):
         if self.config.max_memory == math.inf:
             return
-        worker = self.pick(index, lambda p: not p.given_up)
+        if not idle:
+            self.submit(timeout=math.inf, number=1, plan=None, kind=None)
+        worker = self.pick(index, lambda p: not p.given_up and bool(p.held) != idle)
         if worker:
             self.measure(worker, memory)
+            process = self.alive[worker]
+            if end and process.held and process.held == process.last:
+                self.end_task(worker, Outcome.COMPLETED)
 
     @rule(index=PICKS, idle=MAYBE, sure=RARELY)
     def be_worn_by_what_tasks_leave(self, index, idle, sure):
@@ -369,14 +389,17 @@ class PoolWorld(PoolBooks):
         return None
 
     @rule(
+        number=whole(1, 3),
         begun=whole(0, 2),
         end=one_of("exit", "fault", "fault", "hang", "cancel"),
-        close=RARELY,
+        close=MAYBE,
         done=MAYBE,
     )
-    def come_to_an_end_with_tasks_ahead(self, begun, end, close, done):
+    def come_to_an_end_with_tasks_ahead(self, number, begun, end, close, done):
         """More may have begun, and may be done, than is known."""
-        worker = self.work_ahead(lambda p: p.ahead and not p.kills)
+        worker = self.work_ahead(
+            lambda p: len(p.ahead) >= number or (p.ahead and not self.is_roomy(p))
+        )
         if worker is None or self.alive[worker].undead:
             return
         process = self.alive[worker]
@@ -389,6 +412,8 @@ class PoolWorld(PoolBooks):
         if end != "exit":
             process.undead = end == "hang"
             self.send_garbage(worker, process)
+        if process.kills and process.ahead:  # those of which nobody knows whether they began
+            self.speak_out_of_turn(worker)
             if close:
                 self.request_close(1.0)
         if process.line and done and end == "fault":
@@ -396,8 +421,8 @@ class PoolWorld(PoolBooks):
         if end != "hang":
             self.exit(worker)
 
-    @rule(why=one_of("worn", "worn", "anew", "smaller"))
-    def be_asked_to_go_at_short_tasks(self, why):
+    @rule(why=one_of("worn", "worn", "anew", "smaller"), bound=MAYBE)
+    def be_asked_to_go_at_short_tasks(self, why, bound):
         worker = self.work_ahead(self.is_roomy)
         if worker is None:
             return
@@ -407,16 +432,21 @@ class PoolWorld(PoolBooks):
             self.resize(max(1, worker.slot))
         else:
             self.restart()
+        if bound:
+            self.bind(worker, 1, math.inf, None, "quick")
+            self.bring_to_work(len(self.timeouts) - 1)
         self.submit_short_ones(number=2)
 
-    @rule(index=PICKS, worn=MAYBE, dropped=MAYBE)
-    def end_and_keep_the_value(self, index, worn, dropped):
+    @rule(index=PICKS, worn=MAYBE, busy=MAYBE, dropped=MAYBE)
+    def end_and_keep_the_value(self, index, worn, busy, dropped):
         worker = self.pick(index, lambda p: p.last and p.held == p.last and not p.kills)
         if worker:
             self.pin(worker, pinned=True)
             self.end_task(worker, Outcome.COMPLETED)
             if worn:
                 self.wear_out(worker)
+            if busy:
+                self.submit_short_ones(number=1)
             if dropped:
                 self.pin(worker, pinned=False)
 
@@ -492,7 +522,7 @@ class PoolWorld(PoolBooks):
                     self.end_task(other, Outcome.COMPLETED)
         return None
 
-    @rule(plan=PLANS, fates=some_of(*FATES, least=2, most=4), again=MAYBE)
+    @rule(plan=PLANS, fates=some_of(*FATES, least=2, most=6), again=MAYBE)
     def fail_again_and_again(self, plan, fates, again):
         if self.closing or self.broken or plan is None:
             return
@@ -514,6 +544,19 @@ class PoolWorld(PoolBooks):
             self.exit(worker)
         if task in self.judged:
             self.decide(task, again)
+
+    @rule(timeout=one_of(2.0, 5.0), patience=PATIENCES, force_after=PATIENCES, plan=PLANS)
+    def run_out_of_time_and_patience(self, timeout, patience, force_after, plan):
+        if self.closing or self.broken:
+            return
+        self.submit(timeout=timeout, number=1, plan=plan, kind=None)
+        task = len(self.timeouts) - 1
+        if self.bring_to_work(task):
+            for longest in (patience, force_after):
+                if task not in self.resolved:
+                    self.cancel_task(task, longest)
+            for _ in range(3):
+                self.wait_for_the_next_deadline()
 
     @rule(sure=RARELY)
     def cancel_many_pauses(self, sure):
@@ -566,7 +609,7 @@ class PoolWorld(PoolBooks):
 
     @rule(
         number=one_of(1, 4),
-        kind=one_of(None, "slow", "quick"),
+        kind=one_of(None, "slow", "quick", "quick"),
         timeout=one_of(math.inf, 30.0),
         cancel=MAYBE,
     )
@@ -647,12 +690,15 @@ class PoolWorld(PoolBooks):
     def speak_of_what_it_is_not_at(self, index):
         worker = self.pick(index, lambda p: p.ahead)
         if worker:
-            task, attempt = self.alive[worker].ahead[-1]
-            assert self.feed(on.TaskProgressed(worker, task, attempt)) == []
-            if not self.alive[worker].kills:
-                assert self.feed(on.TaskEnded(worker, task, attempt, Outcome.COMPLETED)) == []
-            for event in self.utterances(worker, task, attempt - 1):
-                assert self.feed(event) == [], "stale, and yet it had an effect"
+            self.speak_out_of_turn(worker)
+
+    def speak_out_of_turn(self, worker):
+        task, attempt = self.alive[worker].ahead[-1]
+        assert self.feed(on.TaskProgressed(worker, task, attempt)) == []
+        if not self.alive[worker].kills:
+            assert self.feed(on.TaskEnded(worker, task, attempt, Outcome.COMPLETED)) == []
+        for event in self.utterances(worker, task, attempt - 1):
+            assert self.feed(event) == [], "stale, and yet it had an effect"
 
     # -- time -------------------------------------------------------------------------------------
 

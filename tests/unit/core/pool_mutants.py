@@ -522,8 +522,8 @@ MUTANTS = [
     Mutant(
         "worker that keeps values is replaced",
         "crew",
-        "elif slot.worn and not slot.pinned:",
-        "elif slot.worn:",
+        "slot.worn and not slot.pinned else",
+        "slot.worn else",
     ),
     Mutant(
         "worker that keeps values is let go",
@@ -534,8 +534,8 @@ MUTANTS = [
     Mutant(
         "worker that kept values is never replaced",
         "crew",
-        "if slot.state is SlotState.IDLE and not self.stop_if_due(slot):",
-        "if slot.state is SlotState.IDLE:",
+        "elif slot.state is SlotState.IDLE and not self.stop_if_due(slot):",
+        "elif slot.state is SlotState.IDLE:",
     ),
     Mutant(
         "worker that kept values is never let go",
@@ -636,8 +636,8 @@ MUTANTS = [
     Mutant(
         "smaller pool keeps its busy workers",
         "crew",
-        "        if not slot.wanted:\n            self.stop",
-        "        if False:\n            self.stop",
+        "        if not slot.wanted:\n            return",
+        "        if False:\n            return",
     ),
     Mutant(
         "smaller pool starts what it had planned",
@@ -1172,6 +1172,37 @@ MUTANTS = [
         "staffing",
         "                slot.leaving = True\n                self.fill(slot)\n",
         "                slot.leaving = True\n",
+    ),
+    Mutant(
+        "a worker that is to go gets more after what is bound to it",
+        "credit",
+        "slot.full = bool(slot.bound) or self._crew.why_to_go(slot) is not None",
+        "slot.full = bool(slot.bound)",
+    ),
+    Mutant(
+        "a worn worker that keeps nothing any more gets more",
+        "crew",
+        "        if slot.state is SlotState.BUSY and self.why_to_go(slot):\n"
+        "            self.fill(slot)\n        elif",
+        "        if",
+    ),
+    Mutant(
+        "a worn worker that keeps values gets nothing ahead",
+        "crew",
+        "if slot.state is SlotState.BUSY and self.why_to_go(slot):",
+        "if slot.state is SlotState.BUSY:",
+    ),
+    Mutant(
+        "an end before its turn accepted",
+        "credit",
+        "slot.state is SlotState.KILLING and task.attempt == event.attempt",
+        "task.attempt == event.attempt",
+    ),
+    Mutant(
+        "a stale end of a worker that is being killed accepted",
+        "credit",
+        "slot.state is SlotState.KILLING and task.attempt == event.attempt",
+        "slot.state is SlotState.KILLING",
     ),
     Mutant(
         "nobody is told that the next one began",

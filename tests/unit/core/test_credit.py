@@ -16,12 +16,14 @@ from wetlands.core.commands import (
     ResolveTask,
     SpawnWorker,
     StartTask,
+    StopWorker,
 )
 from wetlands.core.events import (
     CancelRequested,
     CloseRequested,
     Outcome,
     ReclaimRequested,
+    RestartRequested,
     TaskAdvanced,
     TaskEnded,
     TaskResized,
@@ -29,7 +31,9 @@ from wetlands.core.events import (
     TaskSubmitted,
     WorkerExited,
     WorkerFaulted,
+    WorkerPinned,
     WorkerReady,
+    WorkerWorn,
 )
 from wetlands.core.pace import BELIEVED_AFTER, KINDS, Paces
 
@@ -355,3 +359,21 @@ def test_the_worker_that_follows_owes_nothing_for_the_one_that_died():
     pool = learned(stall_timeout=1.0)
     pool(*short(1, 2), WorkerExited(A1, (1, 1)), WorkerReady(A2))
     assert pool(TICK, at=5.0) == []
+
+
+def test_a_worker_that_is_to_go_gets_nothing_ahead_after_what_is_bound_to_it():
+    pool = learned()
+    pool(*short(1), RestartRequested(), TaskSubmitted(2, worker=A1, kind="f"))
+    assert DispatchTask(A1, 2, 1) in pool(ended(A1, 1))
+    assert pool(*short(3)) == []
+    assert StopWorker(A1) in pool(ended(A1, 2))
+
+
+def test_a_worn_worker_gets_nothing_ahead_from_the_moment_that_it_keeps_no_value():
+    pool = learned()
+    pool(WorkerPinned(A1, True), WorkerWorn(A1))
+    assert pool(*short(1, 2)) == [DispatchTask(A1, 1, 1), ahead(A1, 2)]
+    pool(WorkerPinned(A1, False))
+    assert pool(*short(3)) == []
+    pool(ended(A1, 1))
+    assert StopWorker(A1) in pool(ended(A1, 2))
