@@ -454,6 +454,9 @@ class PoolWorld(PoolBooks):
     def get_going_again(self, index):
         """A call takes long, so that its worker is stuck, and then ends after all."""
         worker = self.pick(index, lambda p: p.held and self.calls[p.held[0]] > 1)
+        if worker is None:
+            self.submit_several_calls(number=1, calls=3, kind="slow", more=0)
+            worker = self.bring_to_work(len(self.timeouts) - 1)
         if worker and self.get_stuck(worker):
             process = self.alive[worker]
             process.began = process.held
@@ -545,18 +548,25 @@ class PoolWorld(PoolBooks):
         if task in self.judged:
             self.decide(task, again)
 
-    @rule(timeout=one_of(2.0, 5.0), patience=PATIENCES, force_after=PATIENCES, plan=PLANS)
-    def run_out_of_time_and_patience(self, timeout, patience, force_after, plan):
+    @rule(
+        timeout=one_of(2.0, 5.0),
+        patiences=some_of(math.inf, 0.0, 2.0, 5.0, 30.0, least=0, most=2),
+        waits=whole(1, 3),
+        plan=PLANS,
+    )
+    def run_out_of_time_and_patience(self, timeout, patiences, waits, plan):
         if self.closing or self.broken:
             return
         self.submit(timeout=timeout, number=1, plan=plan, kind=None)
         task = len(self.timeouts) - 1
-        if self.bring_to_work(task):
-            for longest in (patience, force_after):
-                if task not in self.resolved:
-                    self.cancel_task(task, longest)
-            for _ in range(3):
-                self.wait_for_the_next_deadline()
+        worker = self.bring_to_work(task)
+        for force_after in patiences:
+            if worker and task not in self.resolved:
+                self.cancel_task(task, force_after)
+        for _ in range(waits if worker else 0):
+            self.wait_for_the_next_deadline()
+        if worker in self.alive and self.alive[worker].last:
+            self.end_task(worker, Outcome.FAILED)
 
     @rule(sure=RARELY)
     def cancel_many_pauses(self, sure):
