@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import pytest
 from chances import walk
+from mutation import MODULES, Mutant, loaded, mutated_source
 from pool_machine import PoolWorld
-from pool_mutants import MODULES, MUTANTS, Mutant, loaded, mutated_source
+from pool_mutants import MUTANTS
 
 #: Those that the first few walks catch, of different kinds.
 SAMPLE = [
