@@ -268,8 +268,9 @@ class Worker:
         """
         if not self._packed:
             self._notes.end(self._seconds)
-            if self._hand_to_watcher(ending):
-                self._told, self._socket.expects = None, True
+            self._socket.expects = self._notes.is_watched()
+            if self._socket.expects and self._note(ending) and self._notes.is_watched():
+                self._told = None  # the host is looking for it at this moment
             else:
                 self._socket.send_ending(ending)
                 self._told = ending if _is_small(ending) else None
@@ -279,11 +280,6 @@ class Worker:
             self._socket.send_ending(protocol.Void())  # the host gets what it is to look at
         if restore:
             self._streams.restore()  # while the host is reading
-
-    def _hand_to_watcher(self, ending: protocol.Message) -> bool:
-        """Note an ending that the host is looking for at this moment; say whether it is."""
-        notes = self._notes
-        return notes.is_watched() and self._note(ending) and notes.is_watched()
 
     def _ask_for_another(self) -> None:
         if not self._worn:

@@ -11,7 +11,7 @@ import pytest
 
 from tests.integration.conftest import Gate, Launch
 from tests.support.waiting import wait_until
-from wetlands import Environment, Task, TaskEventType, TaskStatus
+from wetlands import Environment, RetryPolicy, Task, TaskEventType, TaskStatus
 from wetlands.errors import ExecutionException, WorkerLostError
 from wetlands.runtime import watch
 from wetlands.runtime.driver import Driver
@@ -149,6 +149,15 @@ def test_the_death_of_a_worker_that_is_looked_at_is_seen(launch: Launch, module:
             env.execute(module, "mostly_quick", ("die",))
     with pytest.raises(ExecutionException, match="raise"):
         env.execute(module, "mostly_quick", ("raise",))
+
+
+def test_a_worker_that_is_gone_is_not_looked_at(launch: Launch, module: Path) -> None:
+    env = launch()
+    learn(env, module, "mostly_quick")
+    task = env.submit(module, "mostly_quick", ("die",), retries=RetryPolicy(on_lost=1))
+    wait_until(lambda: len(task.attempts) == 1)
+    assert isinstance(task.wait_for(10).exception, WorkerLostError)  # begun while there was none
+    assert env.execute(module, "mostly_quick", (1,)) == 1
 
 
 def test_another_thread_cancels_a_call_that_is_looked_for(

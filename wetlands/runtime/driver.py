@@ -310,8 +310,14 @@ class Driver:
         self.leave_gate(entry)
         # While the worker gets to work; its answer can't overtake this, being read here, too.
         entry.task._start(worker.public)
-        if len(self.entries) == 1 and self.core.is_brief(entry.kind):
-            self.watch.begin(worker)
+        if len(self.entries) == 1:
+            self._watch(worker, entry)
+
+    def _watch(self, worker: WorkerLink, entry: Entry) -> None:
+        """Have the end looked for of a task that is alone, unless it is known to be long."""
+        short = self.core.is_brief(entry.kind)
+        if short or entry.kind is None:
+            self.watch.begin(worker, short=short)
 
     def _start(self, command: StartTask) -> None:
         batch, worker = self.batches.find(command.task), self._workers[command.worker]

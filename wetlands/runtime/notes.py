@@ -96,6 +96,10 @@ class WorkerNotes:
         _write(self._file, self._taken.to_bytes(8, sys.byteorder), 8 * notes.TAKEN)
         return endings
 
+    def closed(self) -> bool:
+        """Whether the worker is gone."""
+        return self._file < 0
+
     def close(self) -> None:
         """Remove the file, if that has not been done."""
         file, self._file = self._file, -1

@@ -3,8 +3,8 @@
 Of the six times that a thread is woken for a call and its answer, this saves four: the worker's
 and the host's for the message of the ending, and the two of who waits (see
 `worker_entry.spinning`; the worker in turn looks for its next task). Who looks holds the loop's
-role, hence it is for a moment only, for a task that is expected to take less, and over as soon as
-anybody else wants something.
+role, hence it is for a moment only, never for a task that is known to take longer, and over as soon
+as anybody else wants something.
 """
 
 from __future__ import annotations
@@ -28,11 +28,13 @@ class Watch:
         self._loop = host.loop
         self._transport = host.transport
         self._hearing = hearing
-        self._spinning = Spinning()
+        self._spinning = self._short = Spinning()
+        self._unknown = Spinning()  # those with large arguments, say
         self._worker: WorkerLink | None = None
 
-    def begin(self, worker: WorkerLink) -> None:
-        """Take note that a worker is at a short task."""
+    def begin(self, worker: WorkerLink, *, short: bool) -> None:
+        """Take note that a worker is at a task: a short one, or one of which nobody knows."""
+        self._spinning = self._short if short else self._unknown
         self._worker = worker if self._spinning.is_worth_it() else None
 
     def expects(self) -> bool:
@@ -42,15 +44,16 @@ class Watch:
     def look(self) -> None:
         """Wait until the worker has noted an ending, or there is something else to do."""
         worker, self._worker = self._worker, None
-        if worker is None or worker.notes is None or worker.busy_with is None:
+        notes = None if worker is None else worker.notes
+        if worker is None or worker.busy_with is None or notes is None or notes.closed():
             return
-        worker.notes.watch(begin=True)
+        notes.watch(begin=True)
         try:
-            self._spinning.note(self._comes(worker.notes.has_more, time.monotonic() + MOMENT))
+            self._spinning.note(self._comes(notes.has_more, time.monotonic() + MOMENT))
         finally:
-            worker.notes.watch(begin=False)
+            notes.watch(begin=False)
         # Only now: up to here the worker may have relied on being watched.
-        if worker.notes.has_more():
+        if notes.has_more():
             self._hearing.take_notes(worker)
 
     def _comes(self, has_more: Callable[[], bool], end: float) -> bool:
