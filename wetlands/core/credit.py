@@ -207,9 +207,7 @@ class Credit(PoolActions):
             return
         task = slot.ahead.get(event.task)
         if task is not None and task.attempt == event.attempt:
-            del slot.ahead[task.id]
-            slot.load -= task.expected
-            slot.calls -= task.calls
+            del slot.ahead[task.id]  # what it counted for is no matter: the slot is full
         elif slot.task and (slot.task.id, slot.task.attempt) == (event.task, event.attempt):
             task, slot.task = slot.task, None
             if slot.ahead:

@@ -292,4 +292,176 @@ MUTANTS = [
         "        slot.stall_due = math.inf\n        super()._dispatch",
         "        super()._dispatch",
     ),
+    # -- what comes back, and how long it takes
+    Mutant(
+        "what is taken back leaves room",
+        "credit",
+        "        self._crew.fill(slot)\n        self._crew.stuck.pop",
+        "        self._crew.stuck.pop",
+    ),
+    Mutant(
+        "looked for after it was taken back",
+        "credit",
+        "        self._crew.stuck.pop(slot.worker.slot, None)\n"
+        "        slot.stall_due = math.inf\n"
+        "        if slot.task is not None:",
+        "        self._crew.stuck.pop(slot.worker.slot, None)\n        if slot.task is not None:",
+    ),
+    Mutant(
+        "taken back from the stuck again and again",
+        "credit",
+        "        self._crew.stuck.pop(slot.worker.slot, None)\n"
+        "        slot.stall_due = math.inf\n"
+        "        if slot.task is not None:",
+        "        slot.stall_due = math.inf\n        if slot.task is not None:",
+    ),
+    Mutant(
+        "looked for though all came back",
+        "credit",
+        "        if not slot.has_more():\n"
+        "            slot.stall_due = math.inf\n"
+        "            self._crew.stuck",
+        "        if not slot.has_more():\n            self._crew.stuck",
+    ),
+    Mutant(
+        "a bound task is not thought of when one comes back",
+        "credit",
+        "        if slot.state is SlotState.IDLE:\n            self._run_bound(slot)\n",
+        "",
+    ),
+    Mutant(
+        "the next one inherits the silence of the last",
+        "credit",
+        "        slot.state_due = now + self.config.worker_timeout\n        slot.stall_due = now",
+        "        slot.stall_due = now",
+    ),
+    Mutant(
+        "a wrong expectation is kept",
+        "credit",
+        "                self.paces.forget(slot.task.kind)\n",
+        "                pass\n",
+    ),
+    Mutant(
+        "a stuck worker gets more",
+        "credit",
+        "            self._crew.fill(slot)\n            self._crew.stuck[",
+        "            self._crew.stuck[",
+    ),
+    Mutant(
+        "done work still counts as load",
+        "credit",
+        "slot.load = slot.load - done.expected if slot.ahead else task.expected",
+        "pass",
+    ),
+    Mutant(
+        "who has done something is still full",
+        "credit",
+        "        if not slot.full and self._has_room(slot):\n"
+        "            crew.roomy[slot.worker.slot] = slot\n",
+        "",
+    ),
+    Mutant(
+        "full worker gets room by an end",
+        "credit",
+        "        if not slot.full and self._has_room(slot):\n            crew.roomy[",
+        "        if self._has_room(slot):\n            crew.roomy[",
+    ),
+    Mutant(
+        "the patience for what was sent ahead is not kept",
+        "credit",
+        "                task.force_due, task.force_outcome = self._crew.now + grace, outcome\n"
+        "            task.interrupted",
+        "                pass\n            task.interrupted",
+    ),
+    Mutant(
+        "what a dead worker had begun ahead is not resolved",
+        "credit",
+        "            self._conclude(task, Outcome.LOST, slot, detail)\n",
+        "            pass\n",
+    ),
+    Mutant(
+        "runs of one kind count for all",
+        "pace",
+        "mean, runs = self._means.get(kind, (math.inf, 0))\n        return mean",
+        "mean, runs = next(iter(self._means.values()), (math.inf, 0))\n        return mean",
+    ),
+    Mutant(
+        "believed at once",
+        "pace",
+        "return mean if runs >= BELIEVED_AFTER else math.inf",
+        "return mean",
+    ),
+    Mutant("the mean does not move", "pace", "mean += (seconds - mean) * WEIGHT", "pass"),
+    Mutant(
+        "seconds are not noted",
+        "pool",
+        "            self.paces.note(task.kind, event.seconds)\n",
+        "            pass\n",
+    ),
+    Mutant(
+        "first news are not looked for",
+        "credit",
+        "        if not slot.has_more():\n            self._expect_news(slot)\n",
+        "",
+    ),
+    Mutant(
+        "looked for since the first that was sent",
+        "credit",
+        "        if not slot.has_more():\n            self._expect_news(slot)\n",
+        "        self._expect_news(slot)\n",
+    ),
+    Mutant(
+        "the look is no deadline",
+        "slot",
+        "min(self.state_due, task.limit_due, task.force_due, self.stall_due)",
+        "min(self.state_due, task.limit_due, task.force_due)",
+    ),
+    Mutant(
+        "looks for the end of the last one count",
+        "credit",
+        "        slot.looks = 0\n        slot.calls -=",
+        "        slot.calls -=",
+    ),
+    Mutant(
+        "a worker that was stuck is stuck with the next one",
+        "credit",
+        "        crew.stuck.pop(slot.worker.slot, None)\n        crew.commands",
+        "        crew.commands",
+    ),
+    Mutant(
+        "what comes back still belongs to its worker",
+        "actions",
+        "            task.slot = None\n            self.ready[task.id] = task\n",
+        "            self.ready[task.id] = task\n",
+    ),
+    Mutant(
+        "taken back from a worker that is being killed",
+        "credit",
+        "if task and task.slot and task.slot.state is SlotState.BUSY:",
+        "if task and task.slot:",
+    ),
+    Mutant(
+        "a kill takes back what it cannot",
+        "credit",
+        "if slot.has_more() and slot.state is SlotState.BUSY:",
+        "if slot.has_more():",
+    ),
+    Mutant(
+        "taken back at every kill",
+        "credit",
+        "if slot.has_more() and slot.state is SlotState.BUSY:",
+        "if slot.state is SlotState.BUSY:",
+    ),
+    Mutant(
+        "calls of another task are signs of life",
+        "credit",
+        "        slot = self._crew.busy_with(event)\n"
+        "        if slot is None:\n"
+        "            return\n"
+        "        slot.state_due",
+        "        slot = self._crew.live(event.worker)\n"
+        "        if slot is None:\n"
+        "            return\n"
+        "        slot.state_due",
+    ),
 ]

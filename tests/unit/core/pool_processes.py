@@ -137,6 +137,7 @@ class Processes(PoolBooks):
 
     def utterances(self, worker, task, attempt):
         yield on.TaskProgressed(worker, task, attempt)
+        yield on.TaskAdvanced(worker, task, attempt)
         for outcome in (Outcome.COMPLETED, Outcome.CANCELED):
             yield on.TaskEnded(worker, task, attempt, outcome, None, 0.25)
         yield on.TaskReturned(worker, task, attempt)

@@ -59,12 +59,16 @@ class Scenes(PoolBooks):
             self.begun.add(run)
         if end == "cancel":
             self.cancel_task(process.ahead[0][0], math.inf)
+            if done and self.get_stuck(worker):
+                self.skip(index=0)
+                self.have_somebody_idle()
             return
         if end != "exit":
             process.undead = end == "hang"
             self.send_garbage(worker, process)
         if process.kills and process.ahead:  # those of which nobody knows whether they began
             self.speak_out_of_turn(worker)
+            self.take_back(process.ahead[-1][0])
             if close:
                 self.request_close(1.0)
         if process.line and done and end == "fault":
