@@ -58,7 +58,7 @@ ENDINGS = 32
 #: What a thread may queue before it runs a pass. The loop thread would have to wait for the
 #: interpreter, 5 ms each time that it has let go of it for a call of the system.
 CROWD = 32
-#: How long who leads waits for his turn, in seconds.
+#: How long who leads waits for his turn before he looks whether that is still needed, in seconds.
 PATIENCE = 0.001
 #: How long the loop thread leaves the socket to those who lead, in seconds.
 PAUSE = 0.003
@@ -320,10 +320,10 @@ class Loop:
             self.shield.up()
             try:
                 self._led = True
-                # Not for long: the lock is not fair, and whoever runs pass after pass reads what
-                # there is for us as well.
+                # Not for long: the lock is not fair, and whoever runs pass after pass may have
+                # brought about the end meanwhile.
                 if not self._role.acquire(timeout=PATIENCE):
-                    return
+                    continue
                 if expectant is not None:
                     self._inbox.append((expectant, expectant.look))
                 self._pass_and_give_back(news)
