@@ -82,7 +82,8 @@ class Hearing:
         if worker.advanced is not None:
             self._driver.batches.advance(worker)
         worker.received += 1  # only now: what was noted after it must not be heard of before
-        if worker.notes is not None and worker.notes.waits:
+        # While it has more to do, with the next message: several at once cost less.
+        if worker.notes is not None and worker.notes.waits and not worker.lent:
             self.take_notes(worker)
 
     def _hear(self, worker: WorkerLink, frames: list[bytes]) -> None:

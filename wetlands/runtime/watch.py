@@ -31,15 +31,17 @@ class Watch:
         self._spinning = self._short = Spinning()
         self._unknown = Spinning()  # those with large arguments, say
         self._worker: WorkerLink | None = None
+        self._end = 0.0  #: when it is not worth it any more
 
     def begin(self, worker: WorkerLink, *, short: bool) -> None:
         """Take note that a worker is at a task: a short one, or one of which nobody knows."""
         self._spinning = self._short if short else self._unknown
         self._worker = worker if self._spinning.is_worth_it() else None
+        self._end = time.monotonic() + MOMENT
 
     def expects(self) -> bool:
         """Whether it is worth it to look now."""
-        return self._worker is not None
+        return self._worker is not None and time.monotonic() < self._end
 
     def look(self) -> None:
         """Wait until the worker has noted an ending, or there is something else to do."""
@@ -49,18 +51,21 @@ class Watch:
             return
         notes.watch(begin=True)
         try:
-            self._spinning.note(self._comes(notes.has_more, time.monotonic() + MOMENT))
+            found = self._comes(notes.has_more)
+            self._spinning.note(found)
         finally:
             notes.watch(begin=False)
         # Only now: up to here the worker may have relied on being watched.
         if notes.has_more():
             self._hearing.take_notes(worker)
+        elif found:
+            self._worker = worker  # it is a message, and may be but an update: look again
 
-    def _comes(self, has_more: Callable[[], bool], end: float) -> bool:
+    def _comes(self, has_more: Callable[[], bool]) -> bool:
         """Wait until something comes; say whether it is in time."""
         readable, is_wanted, now = self._transport.readable, self._loop.is_wanted, time.monotonic
         while not (has_more() or readable()):
-            if is_wanted() or now() > end:
+            if is_wanted() or now() > self._end:
                 return False
             give_way()
         return True
