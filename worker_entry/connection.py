@@ -8,7 +8,7 @@ import signal
 import traceback
 from collections import deque
 from functools import partial
-from time import perf_counter
+from time import monotonic
 from typing import Any, Callable, NoReturn
 
 import zmq
@@ -16,7 +16,7 @@ import zmq.backend
 
 from worker_entry import protocol
 from worker_entry.segment_carrier import Table
-from worker_entry.spinning import MOMENT, Spinning, give_way
+from worker_entry.spinning import MOMENT, Spinning
 
 _MORE = int(zmq.SNDMORE)
 #: Exit status of a worker whose host sends garbage.
@@ -145,14 +145,8 @@ class TaskSocket:
         expects, self.expects = self.expects, False
         if not expects or not self._spinning.is_worth_it():
             return False
-        end = perf_counter() + MOMENT
-        while not zmq.zmq_poll(self._readable, 0):
-            if perf_counter() > end:
-                self._spinning.note(False)
-                return False
-            give_way()
-        self._spinning.note(True)
-        return True
+        readable = partial(zmq.zmq_poll, self._readable, 0)
+        return self._spinning.look(readable, monotonic() + MOMENT)
 
     def close(self) -> None:
         """Close the socket when what was said has been sent."""

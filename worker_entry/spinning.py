@@ -11,32 +11,46 @@ others, "Empirical Studies of Competitive Spinning for a Shared-Memory Multiproc
 from __future__ import annotations
 
 import os
-import time
+from time import monotonic, sleep
+from typing import Callable
 
-#: How long to look, in seconds: for less than being woken twice takes where that is slow.
+#: How long to look, in seconds: a little longer than the other side takes if it is awake.
 MOMENT = 0.0005
 #: The longest that nobody looks, as a power of two.
 MOST = 5
 
 #: Lets others have the processor that need it.
-give_way = getattr(os, "sched_yield", None) or (lambda: time.sleep(0))
+_give_way = getattr(os, "sched_yield", None) or (lambda: sleep(0))
 
 
 class Spinning:
-    """Remembers whether it was worth it. For one thread at a time."""
+    """Looks, and remembers whether it was worth it. For one thread at a time."""
 
     def __init__(self) -> None:
         self._vain = 0
         self._pause = 0
 
     def is_worth_it(self) -> bool:
-        """Say whether to look this time; if so, `note` has to follow."""
+        """Say whether to look this time."""
         if self._pause > 0:
             self._pause -= 1
             return False
         return True
 
-    def note(self, found: bool) -> None:
-        """Take note of whether it was there in time."""
+    def look(
+        self, comes: Callable[[], object], until: float, is_wanted: Callable[[], bool] = bool
+    ) -> bool:
+        """Ask again and again whether something comes; say whether it did.
+
+        Args:
+            comes: Whether it is there.
+            until: When to give up, in monotonic seconds.
+            is_wanted: Whether to give up, as there is something else to do.
+        """
+        found = bool(comes())
+        while not found and not is_wanted() and monotonic() < until:
+            _give_way()
+            found = bool(comes())
         self._vain = 0 if found else min(self._vain + 1, MOST)
         self._pause = (1 << self._vain) - 1
+        return found

@@ -15,7 +15,7 @@ from wetlands import Environment, RetryPolicy, Task, TaskEventType, TaskStatus
 from wetlands.errors import ExecutionException, WorkerLostError
 from wetlands.runtime import watch
 from wetlands.runtime.driver import Driver
-from wetlands.runtime.watch import Watch
+from worker_entry.spinning import Spinning
 
 MODULE = '''
 import os
@@ -65,13 +65,13 @@ def looked(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     """Whether each look saw something in time; which is long, as others may need processors."""
     monkeypatch.setattr(watch, "MOMENT", 5.0)
     found: list[bool] = []
-    comes = Watch._comes
+    look = Spinning.look
 
-    def note(self: Watch, *args: Any) -> bool:
-        found.append(comes(self, *args))
+    def note(self: Spinning, *args: Any) -> bool:
+        found.append(look(self, *args))
         return found[-1]
 
-    monkeypatch.setattr(Watch, "_comes", note)
+    monkeypatch.setattr(Spinning, "look", note)
     return found
 
 

@@ -41,10 +41,6 @@ class Paces:
         if self._means.get(kind, (math.inf, 0))[0] < math.inf:
             del self._means[kind]
 
-    def knows(self, kind: str) -> bool:
-        """Whether there were enough runs of a kind to believe their mean."""
-        return self._means.get(kind, (0.0, 0))[1] >= BELIEVED_AFTER
-
     def expect(self, kind: str | None) -> float:
         """Return the seconds that a task of the kind takes most likely; infinite if unknown."""
         if kind is None:

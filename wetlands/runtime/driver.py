@@ -314,7 +314,7 @@ class Driver:
             self._watch(worker, entry)
 
     def _watch(self, worker: WorkerLink, entry: Entry) -> None:
-        """Have the end looked for of a task that is alone, unless it is known to be long."""
+        """Have the end looked for of a task that is alone, if it is short or of no kind."""
         short = self.core.is_brief(entry.kind)
         if short or entry.kind is None:
             self.watch.begin(worker, short=short)

@@ -10,12 +10,11 @@ as anybody else wants something.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from wetlands.runtime.host import Host
 from wetlands.runtime.link import WorkerLink
-from worker_entry.spinning import MOMENT, Spinning, give_way
+from worker_entry.spinning import MOMENT, Spinning
 
 if TYPE_CHECKING:
     from wetlands.runtime.hearing import Hearing
@@ -49,10 +48,12 @@ class Watch:
         notes = None if worker is None else worker.notes
         if worker is None or worker.busy_with is None or notes is None or notes.closed():
             return
+        readable = self._transport.readable
         notes.watch(begin=True)
         try:
-            found = self._comes(notes.has_more)
-            self._spinning.note(found)
+            found = self._spinning.look(
+                lambda: notes.has_more() or readable(), self._end, self._loop.is_wanted
+            )
         finally:
             notes.watch(begin=False)
         # Only now: up to here the worker may have relied on being watched.
@@ -60,12 +61,3 @@ class Watch:
             self._hearing.take_notes(worker)
         elif found:
             self._worker = worker  # it is a message, and may be but an update: look again
-
-    def _comes(self, has_more: Callable[[], bool]) -> bool:
-        """Wait until something comes; say whether it is in time."""
-        readable, is_wanted, now = self._transport.readable, self._loop.is_wanted, time.monotonic
-        while not (has_more() or readable()):
-            if is_wanted() or now() > self._end:
-                return False
-            give_way()
-        return True

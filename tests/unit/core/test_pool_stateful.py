@@ -11,7 +11,7 @@ from chances import walk
 from hypothesis import HealthCheck, settings
 from pool_machine import PoolMachine, PoolWorld
 
-EXAMPLES = int(os.environ.get("WETLANDS_EXAMPLES", "0")) or settings().max_examples // 2
+EXAMPLES = int(os.environ.get("WETLANDS_EXAMPLES", "0")) or settings().max_examples
 
 TestPool = PoolMachine.TestCase
 TestPool.settings = settings(
@@ -22,7 +22,7 @@ TestPool.settings = settings(
 
 
 def test_walks_at_random():
-    for seed in range(6 * EXAMPLES):
+    for seed in range(3 * EXAMPLES):
         try:
             walk(PoolWorld, seed, steps=50)
         except Exception as error:

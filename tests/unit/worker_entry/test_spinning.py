@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import time
+
 from worker_entry.spinning import MOST, Spinning
 
 
@@ -10,7 +13,7 @@ def looks(spinning: Spinning, found: bool, times: int) -> int:
     count = 0
     for _ in range(times):
         if spinning.is_worth_it():
-            spinning.note(found)
+            assert spinning.look(lambda: found, 0.0) is found
             count += 1
     return count
 
@@ -30,5 +33,12 @@ def test_one_find_is_enough_to_look_again() -> None:
     looks(spinning, False, 1000)
     while not spinning.is_worth_it():
         pass
-    spinning.note(True)
+    assert spinning.look(lambda: True, 0.0)
     assert looks(spinning, True, 10) == 10
+
+
+def test_who_looks_gives_up_in_time_or_when_there_is_something_else() -> None:
+    spinning, asked = Spinning(), iter([False, False, True])
+    assert spinning.look(lambda: next(asked), math.inf)
+    assert not spinning.look(lambda: False, time.monotonic() + 0.001)
+    assert not spinning.look(lambda: False, math.inf, lambda: True)
