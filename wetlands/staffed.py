@@ -65,6 +65,7 @@ class StaffedEnvironment(InstalledEnvironment):
         max_workers: int = 1,
         worker_env: WorkerEnv | None = None,
         worker_timeout: float | None = None,
+        frozen_timeout: float | None = 10.0,
         startup_timeout: float = 60.0,
         max_shared_memory: int | None = None,
         trust: str = "full",
@@ -89,6 +90,10 @@ class StaffedEnvironment(InstalledEnvironment):
             worker_timeout: Seconds of silence after which a running task is taken for hung: it
                 fails, and its worker is replaced. Progress, outputs and log records of the task
                 count as signs of life. None: never.
+            frozen_timeout: Seconds after which a worker that has something to do is replaced if its
+                process stands still because a signal (SIGSTOP) stopped it. A task that it had begun
+                fails with `WorkerLostError`; what it had not begun runs elsewhere. A debugger that
+                stops it is left alone. None: never.
             startup_timeout: Seconds that a worker has to get ready.
             max_shared_memory: Bytes of memory that large arrays may take on their way, those of
                 `empty` and `share` included. When they are in use, submitting waits for tasks to
@@ -124,6 +129,7 @@ class StaffedEnvironment(InstalledEnvironment):
         config = make_config(
             max_workers=max_workers,
             worker_timeout=worker_timeout,
+            frozen_timeout=frozen_timeout,
             startup_timeout=startup_timeout,
             max_tasks_per_worker=max_tasks_per_worker,
             max_memory_per_worker=max_memory_per_worker,

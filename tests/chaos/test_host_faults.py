@@ -63,6 +63,50 @@ def test_a_host_that_was_suspended_kills_nobody(tmp_path: Path) -> None:
         host.stdout.close()
 
 
+FREEZER = """
+import os, signal, sys, time
+from wetlands import EnvironmentManager
+env = EnvironmentManager(sys.argv[1], progress=False).load("h", sys.executable)
+env.launch(frozen_timeout=1.0)
+task = env.submit(sys.argv[2], "hold", (sys.argv[3],))
+while not (task.worker and os.path.exists(os.path.join(sys.argv[3], "gate.started"))):
+    time.sleep(0.001)
+pid, slot = task.worker.pid, env._pool._driver.core.slots[0]
+os.kill(pid, signal.SIGSTOP)
+while slot.standstill is None:
+    time.sleep(0.001)
+print(pid, flush=True)
+assert task.wait_for(20).status.name == "COMPLETED", task.error
+env.exit()
+print("well", flush=True)
+"""
+
+
+def test_time_in_which_the_host_was_suspended_freezes_no_worker(tmp_path: Path, gate: Gate) -> None:
+    """One that was seen to stand still once, and goes on a moment after its host does."""
+    host = subprocess.Popen(
+        [sys.executable, "-c", FREEZER, str(tmp_path / "root"), str(WORK), gate.path],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    assert host.stdout is not None
+    try:
+        pid = int(host.stdout.readline())
+        host.send_signal(signal.SIGSTOP)
+        time.sleep(2.3)  # longer than any patience that it has
+        host.send_signal(signal.SIGCONT)
+        time.sleep(0.3)  # it has looked
+        os.kill(pid, signal.SIGCONT)
+        gate.release()
+        assert host.stdout.readline() == "well\n"
+        assert host.wait(10) == 0
+    finally:
+        host.kill()
+        host.wait()
+        host.stdout.close()
+
+
 def test_no_duration_is_taken_from_a_clock_that_can_jump() -> None:
     jumping = ("time.time", "datetime.now", "datetime.datetime.now")
     folders = ("wetlands", "wetlands/core", "wetlands/runtime", "worker_entry")

@@ -34,6 +34,7 @@ class PoolActions:
         self.slots = self._crew.slots
         self.story = self._crew.story
         self._recycled_beyond = config.max_memory * config.memory_share
+        self._look_after = config.look_after
 
     # -- on its way to a worker -------------------------------------------------------------------
 
@@ -79,6 +80,7 @@ class PoolActions:
         task.attempt += 1
         task.slot, slot.task = slot, task
         task.limit_due = self._crew.now + task.timeout
+        slot.look_due = self._crew.now + self._look_after
         self._crew.move(slot, SlotState.BUSY, self.config.worker_timeout, "dispatch")
         self._crew.commands.append(DispatchTask(slot.worker, task.id, task.attempt))
 

@@ -45,6 +45,13 @@ class CheckWorker:
 
 
 @dataclass(frozen=True, slots=True)
+class LookAtWorker:
+    """Look whether a signal has stopped its process; answer with `WorkerSeen`."""
+
+    worker: WorkerId
+
+
+@dataclass(frozen=True, slots=True)
 class ReclaimTasks:
     """Take back what the worker has not begun: answer with `TaskReturned`, the last one first.
 
@@ -73,10 +80,14 @@ class StopWorker:
 
 @dataclass(frozen=True, slots=True)
 class KillWorker:
-    """Kill the worker and everything that it started."""
+    """Kill the worker and everything that it started.
+
+    If that is ``undecided``, only its exit tells whether it has begun the task that it is at.
+    """
 
     worker: WorkerId
     reason: str
+    undecided: bool = False
 
 
 @record
@@ -129,6 +140,7 @@ Command = (
     | DispatchTask
     | StartTask
     | CheckWorker
+    | LookAtWorker
     | ReclaimTasks
     | InterruptTask
     | StopWorker

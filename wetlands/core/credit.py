@@ -132,6 +132,7 @@ class Credit(PoolActions):
         now, crew = self._crew.now, self._crew
         slot.state_due = now + self.config.worker_timeout
         slot.stall_due = now + self.config.stall_timeout if slot.has_more() else math.inf
+        slot.look_due = now + self._look_after
         slot.looks = 0
         slot.calls -= done.calls
         crew.stuck.pop(slot.worker.slot, None)
@@ -162,6 +163,7 @@ class Credit(PoolActions):
         if slot is None:
             return
         slot.state_due = self._crew.now + self.config.worker_timeout
+        slot.look_due = self._crew.now + self._look_after
         self._crew.stuck.pop(slot.worker.slot, None)
         if slot.task is not None and slot.task.calls > 1:
             self._expect_news(slot)

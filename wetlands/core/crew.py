@@ -121,7 +121,7 @@ class Crew:
             self._judge(slot)
             self.move(slot, SlotState.KILLING, self.config.kill_retry, reason)
         slot.kills += 1
-        self.commands.append(KillWorker(slot.worker, reason))
+        self.commands.append(KillWorker(slot.worker, reason, slot.undecided))
 
     def vacate(self, slot: Slot, *, replace: bool) -> None:
         """The process is gone: replace it, at once if nobody but its task was to blame."""

@@ -157,6 +157,19 @@ class WorkerFaulted:
 
 
 @dataclass(frozen=True, slots=True)
+class WorkerSeen:
+    """Somebody looked at the worker's process, as `LookAtWorker` asked for.
+
+    ``standstill`` is None unless a signal has stopped the process (not so a debugger that is at
+    it). Else it is anything that stays the same for as long as nothing moves there: two looks with
+    the same one have seen the same standstill.
+    """
+
+    worker: WorkerId
+    standstill: object = None
+
+
+@dataclass(frozen=True, slots=True)
 class WorkerMeasured:
     """The worker takes ``memory`` bytes at this moment."""
 
@@ -224,6 +237,7 @@ Event = (
     | TaskReturned
     | WorkerExited
     | WorkerFaulted
+    | WorkerSeen
     | WorkerMeasured
     | WorkerWorn
     | WorkerPinned

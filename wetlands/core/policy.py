@@ -51,6 +51,10 @@ class PoolConfig:
     #: Silence of a running task that is taken for a hang; infinite unless the user says so,
     #: because honest work in C code can be silent for hours.
     worker_timeout: float = math.inf
+    #: How long a worker that has something to do may stand still because a signal stopped it, and
+    #: how often, about, somebody looks at one that says nothing.
+    frozen_timeout: float = math.inf
+    look_period: float = 1.0
     #: Tasks after which a worker is replaced.
     max_tasks: float = math.inf
     #: Bytes that a worker may take while a task runs; and the part of that beyond which it is
@@ -85,6 +89,21 @@ class PoolConfig:
     backoff_cap: float = 30.0
     #: A worker that lived this long after its hello was no crash loop: the count starts again.
     stable_after: float = 10.0
+
+    @property
+    def frozen_looks(self) -> int:
+        """How many looks in a row, after the first one, must find a worker standing still.
+
+        Looks are counted, not seconds: one that is late, as its host was suspended, proves no more.
+        """
+        if self.frozen_timeout == math.inf:
+            return 1
+        return max(1, math.ceil(self.frozen_timeout / self.look_period))
+
+    @property
+    def look_after(self) -> float:
+        """The seconds between two looks; infinite if nobody needs to look."""
+        return self.frozen_timeout / self.frozen_looks
 
     def backoff(self, failures: int) -> float:
         """Return the pause before the next start after ``failures`` deaths in a row."""

@@ -60,6 +60,7 @@ from wetlands.core.events import (
     WorkerMeasured,
     WorkerPinned,
     WorkerReady,
+    WorkerSeen,
     WorkerWorn,
 )
 from wetlands.core.policy import PoolConfig
@@ -153,6 +154,7 @@ class PoolCore(WorkerEvents):
         slot = self._crew.busy_with(event)
         if slot:
             slot.state_due = self._crew.now + self.config.worker_timeout
+            slot.look_due = self._crew.now + self._look_after
 
     def _on_task_ended(self, event: TaskEnded) -> None:
         slot = self._crew.busy_with(event)
@@ -237,6 +239,8 @@ class PoolCore(WorkerEvents):
         assert task is not None, slot.state
         if slot.stall_due == slot.due:
             self._stalled(slot)
+        elif slot.look_due == slot.due:
+            self._look(slot)
         elif slot.state_due == slot.due:  # after a pause of the clock the first one due counts
             reason = f"its task was silent for {self.config.worker_timeout:g} s"
             self._kill(slot, Outcome.SILENT, reason)
@@ -306,6 +310,7 @@ class PoolCore(WorkerEvents):
         TaskReturned: WorkerEvents._on_task_returned,
         WorkerExited: WorkerEvents._on_worker_exited,
         RetryJudged: _on_retry_judged,
+        WorkerSeen: WorkerEvents._on_worker_seen,
         WorkerMeasured: WorkerEvents._on_worker_measured,
         WorkerWorn: WorkerEvents._on_worker_worn,
         WorkerPinned: WorkerEvents._on_worker_pinned,

@@ -112,6 +112,7 @@ class Slot:
         "kills",
         "leaving",
         "load",
+        "look_due",
         "looks",
         "memory",
         "pinned",
@@ -119,9 +120,12 @@ class Slot:
         "resting",
         "runs",
         "stall_due",
+        "standstill",
         "state",
         "state_due",
+        "still",
         "task",
+        "undecided",
         "wanted",
         "worker",
         "worn",
@@ -140,6 +144,7 @@ class Slot:
         self.full = False  #: it gets no more before it is idle
         self.stall_due = math.inf  #: when something should have come back
         self.looks = 0  #: how often it was looked for since something has
+        self.look_due = math.inf  #: when somebody should look at the process
         self.bound: OrderedDict[int, Task] = OrderedDict()  #: tasks that wait for this very worker
         self.failures = 0  #: deaths in a row that no task was to blame for
         self.renew()
@@ -155,6 +160,9 @@ class Slot:
         self.worn = False  #: to be replaced, once nothing depends on it
         self.leaving = False  #: to be replaced when it is idle next, whatever it keeps
         self.resting = False  #: it was asked to exit because there was nothing to do
+        self.standstill: object = None  #: what the last look found, if it is stopped
+        self.still = 0  #: how many looks have found the same since the first that did
+        self.undecided = False  #: its exit will tell whether its task has begun
 
     def has_more(self) -> bool:
         """Whether the worker may have something that it has not begun."""
@@ -166,4 +174,4 @@ class Slot:
         task = self.task
         if task is None:
             return self.state_due
-        return min(self.state_due, task.limit_due, task.force_due, self.stall_due)
+        return min(self.state_due, task.limit_due, task.force_due, self.stall_due, self.look_due)

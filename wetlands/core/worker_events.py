@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from wetlands.core.credit import Credit
 from wetlands.core.events import (
     Outcome,
     ResizeRequested,
@@ -15,9 +14,10 @@ from wetlands.core.events import (
     WorkerWorn,
 )
 from wetlands.core.slot import SlotState
+from wetlands.core.standstill import Standstill
 
 
-class WorkerEvents(Credit):
+class WorkerEvents(Standstill):
     """The events of a pool that are about workers; those about tasks are in `PoolCore`."""
 
     def _on_worker_ready(self, event: WorkerReady) -> None:

@@ -19,18 +19,18 @@ class Clock:
     """Monotonic seconds without interruptions. For the holder of the loop's role."""
 
     def __init__(self) -> None:
-        self._lost = 0.0
+        self.lost = 0.0  #: seconds that did not count
 
     def now(self) -> float:
         """Return the moment; after an interruption it may lie a little before the last one."""
-        return time.monotonic() - self._lost
+        return time.monotonic() - self.lost
 
     def real(self, moment: float) -> float:
         """Return when that moment is in the seconds of `time.monotonic()`."""
-        return moment + self._lost
+        return moment + self.lost
 
     def note(self, due: float) -> None:
         """Take note that something is done now that was due then, in real seconds."""
         late = time.monotonic() - due
         if late > LATE:
-            self._lost += late + MARGIN
+            self.lost += late + MARGIN

@@ -26,6 +26,7 @@ from wetlands.core.commands import (
     InterruptTask,
     JudgeFailure,
     KillWorker,
+    LookAtWorker,
     ReclaimTasks,
     ResolveTask,
     RetryTask,
@@ -45,6 +46,7 @@ from wetlands.core.events import (
     WorkerFaulted,
     WorkerId,
     WorkerReady,
+    WorkerSeen,
 )
 from wetlands.core.policy import PoolConfig
 from wetlands.core.pool import PoolCore, SlotState
@@ -61,6 +63,7 @@ from wetlands.runtime.hearing import Hearing
 from wetlands.runtime.host import Host
 from wetlands.runtime.launcher import WorkerPlan
 from wetlands.runtime.link import WorkerLink
+from wetlands.runtime.looking import look_at
 from wetlands.runtime.process import Death
 from wetlands.runtime.records import Records
 from wetlands.runtime.retries import Retries
@@ -332,6 +335,13 @@ class Driver:
     def _check(self, command: CheckWorker) -> None:
         self._ahead.check(self._workers[command.worker])
 
+    def _look(self, command: LookAtWorker) -> None:
+        worker, standstill = self._workers[command.worker], None
+        if worker.process is not None and (seen := look_at(worker.process.pid)).stopped:
+            # And nothing has come from it, nor has this process been suspended meanwhile.
+            standstill = (seen, worker.received, worker.busy_with, self._clock.lost)
+        self.handle(WorkerSeen(command.worker, standstill))
+
     def _unreachable(self, worker: WorkerLink, command: DispatchTask) -> None:
         if worker.busy_with == (command.task, command.attempt):
             self.handle(WorkerFaulted(worker.id, "it can't be reached"))
@@ -351,7 +361,7 @@ class Driver:
             self._host.transport.send(self._workers[command.worker].task_identity, protocol.Stop())
 
     def _kill(self, command: KillWorker) -> None:
-        self._staff.kill(command.worker, command.reason)
+        self._staff.kill(command.worker, command.reason, undecided=command.undecided)
 
     def _resolve(self, command: ResolveTask) -> None:
         if self.batches.find(command.task) is not None:
@@ -458,6 +468,7 @@ class Driver:
         DispatchTask: _dispatch,
         StartTask: _start,
         CheckWorker: _check,
+        LookAtWorker: _look,
         ReclaimTasks: _reclaim,
         InterruptTask: _interrupt,
         StopWorker: _stop,

@@ -68,11 +68,18 @@ class Staff:
         """Return the worker if it is there; for any thread."""
         return self.links.get(worker)
 
-    def kill(self, worker: WorkerId, reason: str) -> None:
-        """Kill the process and all that it started, as soon as there is one."""
+    def kill(self, worker: WorkerId, reason: str, *, undecided: bool = False) -> None:
+        """Kill the process and all that it started, as soon as there is one.
+
+        Args:
+            worker: Who.
+            reason: Why.
+            undecided: Whether what becomes of its task is not known before it is gone.
+        """
         link = self.links[worker]
         link.kill_reason = link.kill_reason or reason
-        link.busy_with = None
+        if not undecided:
+            link.busy_with = None
         if link.process is not None:
             self._host.health.kill(link.process)
 

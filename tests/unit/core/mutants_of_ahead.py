@@ -413,8 +413,8 @@ MUTANTS = [
     Mutant(
         "the look is no deadline",
         "slot",
-        "min(self.state_due, task.limit_due, task.force_due, self.stall_due)",
-        "min(self.state_due, task.limit_due, task.force_due)",
+        "min(self.state_due, task.limit_due, task.force_due, self.stall_due, self.look_due)",
+        "min(self.state_due, task.limit_due, task.force_due, self.look_due)",
     ),
     Mutant(
         "looks for the end of the last one count",

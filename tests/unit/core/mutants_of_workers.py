@@ -51,8 +51,8 @@ MUTANTS = [
     Mutant(
         "forced end is no deadline of the slot",
         "slot",
-        "min(self.state_due, task.limit_due, task.force_due, self.stall_due)",
-        "min(self.state_due, task.limit_due, self.stall_due)",
+        "min(self.state_due, task.limit_due, task.force_due, self.stall_due, self.look_due)",
+        "min(self.state_due, task.limit_due, self.stall_due, self.look_due)",
     ),
     Mutant(
         "forced end is called lost",

@@ -24,6 +24,7 @@ MODULES = (
     "pace",
     "actions",
     "credit",
+    "standstill",
     "worker_events",
     "pool",
 )

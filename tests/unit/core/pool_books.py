@@ -148,7 +148,7 @@ class PoolBooks(PoolDriver):
             if hopeless and not process.given_up:
                 process.given_up = True
                 for task, _ in process.ahead:
-                    self.expect_end(task, Outcome.LOST, worker)
+                    self.lose(task, worker)
                 process.ahead.clear()
                 self.account_for_end(worker, process)
 
@@ -171,7 +171,7 @@ class PoolBooks(PoolDriver):
         """Say what the exit of the process means for its tasks."""
         for task, attempt in reversed(process.ahead):
             if process.has_begun((task, attempt)):
-                self.expect_end(task, Outcome.LOST, worker, detail)
+                self.lose(task, worker, detail)
             else:
                 self.put_back(task, detail)
         process.blameless |= process.worn
@@ -194,6 +194,12 @@ class PoolBooks(PoolDriver):
         else:
             self.queue[task] = None
             self.queue.move_to_end(task, last=False)
+
+    def lose(self, task, worker, detail=...):
+        """It was sent ahead, or is the task of a worker that was frozen, and is lost with it."""
+        self.unwanted.pop(task, None)
+        if task not in self.resolved:
+            self.expect_end(task, Outcome.LOST, worker, detail)
 
     def exit(self, worker, *, delay=0.0):
         self.now += delay
@@ -218,7 +224,9 @@ class PoolBooks(PoolDriver):
         seconds = self.seconds_of(task)
         if process.kills and (task, attempt) in process.ahead:
             process.ahead.remove((task, attempt))
-            self.expect_end(task, outcome, worker, detail)
+            self.unwanted.pop(task, None)
+            if task not in self.resolved:
+                self.expect_end(task, outcome, worker, detail)
         elif process.held == (task, attempt):
             late = process.overdue and task in self.tries and outcome is not Outcome.COMPLETED
             timed_out = process.timed_out
@@ -256,12 +264,28 @@ class PoolBooks(PoolDriver):
         """Calls of the task that a process is at have ended, and it is at the next one."""
         process = self.alive[worker]
         task, attempt = process.held
-        process.silence_at = self.now + delay + self.config.worker_timeout
+        self.hear(process, self.now + delay)
         process.stuck = False
         if self.calls[task] > 1:
             process.stall_at = self.now + delay + self.config.stall_timeout
             process.looks = 0
         self.feed(on.TaskAdvanced(worker, task, attempt), delay=delay)
+
+    def hear(self, process, at):
+        """It has just been sent something, or has said something."""
+        process.silence_at = at + self.config.worker_timeout
+        process.look_at = at + self.config.look_after
+
+    def see(self, worker):
+        """Somebody looks at the process."""
+        process = self.alive[worker]
+        found = process.standstill
+        if process.held and not process.kills:
+            same = found is not None and found == process.seen
+            process.still = process.still + 1 if same else 0
+            process.seen = found
+            process.frozen = process.still >= self.config.frozen_looks
+        self.feed(on.WorkerSeen(worker, found))
 
     def measure(self, worker, memory):
         process = self.alive[worker]
@@ -331,5 +355,5 @@ class PoolBooks(PoolDriver):
             process.began = process.last
         self.begun.add((task, attempt))
         if process.held:
-            process.silence_at = self.now + delay + self.config.worker_timeout
+            self.hear(process, self.now + delay)
         self.feed(on.TaskProgressed(worker, task, attempt), delay=delay)

@@ -93,7 +93,7 @@ class PoolDriver:
         if command.worker in self.bound.values() or self.makes_way(command.worker, process):
             process.full = True
         process.idle_at = math.inf
-        process.silence_at = self.now + self.config.worker_timeout
+        self.hear(process, self.now)
         process.limit_at = self.now + self.timeouts[task]
         process.force_at = math.inf
         process.timed_out = process.overdue = process.interrupted = False
@@ -143,7 +143,7 @@ class PoolDriver:
         idle = any(p.is_idle() for p in self.alive.values())
         free = idle or any(place.dormant and place.wanted for place in self.places)
         wanted = process.reclaimed or (process.stuck and free)
-        killed = process.due() <= self.now
+        killed = process.killed_at() <= self.now or process.frozen
         assert wanted or killed, "no reason"
         if process.stuck and not (process.reclaimed or killed):
             self.means.pop(self.kinds[process.held[0]], None)
@@ -162,6 +162,13 @@ class PoolDriver:
         process.stall_at = self.now + self.config.stall_timeout * 2.0 ** min(process.looks, 10)
         process.looks += 1
         self.answers.append(lambda: self.answer_check(command.worker))
+
+    def execute_LookAtWorker(self, command):  # noqa: N802
+        process = self.alive[command.worker]
+        assert process.held, "it has nothing to do"
+        assert process.look_at <= self.now, "it has said something, or was just looked at"
+        process.look_at = self.now + self.config.look_after
+        self.answers.append(lambda: self.see(command.worker) if command.worker in self.alive else 0)
 
     def note_who_is_stuck(self):
         for process in self.alive.values():
@@ -203,7 +210,11 @@ class PoolDriver:
 
     def put_back(self, task, detail):
         if task in self.unwanted:
-            self.expect_end(task, self.unwanted.pop(task)[0], None, detail)
+            outcome = self.unwanted.pop(task)[0]
+            if task not in self.resolved:
+                self.expect_end(task, outcome, None, detail)
+        elif task in self.choosy:
+            self.expected[task] = Expected(Outcome.GONE, None, detail)
         else:
             self.queue[task] = None
             self.queue.move_to_end(task, last=False)
@@ -226,7 +237,7 @@ class PoolDriver:
             return
         process.held = process.ahead.pop(0)
         self.promoted.append(process.held)
-        process.silence_at = at + self.config.worker_timeout
+        self.hear(process, at)
         process.stall_at = at + self.config.stall_timeout if self.has_more(process) else math.inf
         process.limit_at = process.force_at = math.inf
         process.timed_out = process.overdue = process.interrupted = False
@@ -286,11 +297,16 @@ class PoolDriver:
     def execute_KillWorker(self, command):  # noqa: N802
         process = self.alive[command.worker]
         assert not process.given_up, "given up, and now killed again"
-        assert process.due() <= self.now, "killed too early, or without a reason"
+        due = process.killed_at() <= self.now
+        assert due or process.frozen, "killed too early, or without a reason"
+        assert command.undecided == process.frozen
         assert process.kills < self.config.kill_limit
         taken_back = process.kills or process.returns or not self.has_more(process)
         assert taken_back, "it takes with it what it has not begun"
-        if process.held:
+        if process.frozen and process.held:
+            process.blameless = True
+            self.leave_undecided(process)
+        elif process.held:
             process.blameless = True
             if not process.timed_out:
                 outcome = process.verdict()
@@ -303,6 +319,14 @@ class PoolDriver:
             process.died_at = self.now
         process.kills += 1
         process.kill_at = self.now + self.config.kill_retry
+
+    def leave_undecided(self, process):
+        """Only its exit tells what a process that is frozen has begun."""
+        task = process.held[0]
+        if process.stop_wanted:
+            self.unwanted[task] = (process.stop_wanted, process.force_at, process.force_outcome)
+        process.ahead.insert(0, process.held)
+        process.held = None
 
     def execute_ResolveTask(self, command):  # noqa: N802
         task = command.task

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import mutants_of_ahead
 import mutants_of_staff
+import mutants_of_standstill
 import mutants_of_tasks
 import mutants_of_workers
 
@@ -15,4 +16,5 @@ MUTANTS = [
     *mutants_of_staff.MUTANTS,
     *mutants_of_workers.MUTANTS,
     *mutants_of_ahead.MUTANTS,
+    *mutants_of_standstill.MUTANTS,
 ]

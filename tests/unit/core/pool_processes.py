@@ -88,6 +88,18 @@ class Processes(PoolBooks):
         process.limit_at = math.inf
         self.feed(on.WorkerFaulted(worker, "garbage"))
 
+    @rule(index=PICKS, what=one_of(None, 1, 1, 2))
+    def be_stopped_or_continued(self, index, what):
+        worker = self.pick(index, lambda p: p.booted)
+        if worker:
+            self.alive[worker].standstill = what
+
+    @rule(index=PICKS)
+    def be_seen_without_a_need(self, index):
+        worker = self.pick(index, lambda p: p.booted)
+        if worker:
+            self.see(worker)
+
     @rule(index=PICKS, sure=RARELY)
     def become_undead(self, index, sure):
         worker = self.pick(index, lambda p: not p.undead)
@@ -165,6 +177,8 @@ class Processes(PoolBooks):
         assert self.feed(on.WorkerReady(worker)) == []
         assert self.feed(on.WorkerFaulted(worker, "garbage")) == []
         assert self.feed(on.WorkerMeasured(worker, 1e9)) == []
+        for _ in range(self.config.frozen_looks + 1):
+            assert self.feed(on.WorkerSeen(worker, 1)) == []
         assert self.feed(on.WorkerWorn(worker)) == []
         assert self.feed(on.WorkerPinned(worker, pinned=True)) == []
         assert self.feed(on.WorkerExited(worker, (task, attempt))) == []

@@ -40,6 +40,11 @@ class Process:
     stop_wanted: Outcome | None = None
     interrupted: bool = False
     silence_at: float = math.inf
+    look_at: float = math.inf
+    standstill: int | None = None  #: what somebody who looks at it would find
+    seen: int | None = None  #: what was found the last time
+    still: int = 0  #: how often that was found before
+    frozen: bool = False  #: found often enough
     limit_at: float = math.inf
     force_at: float = math.inf
     force_outcome: Outcome = Outcome.CANCELED
@@ -85,7 +90,13 @@ class Process:
             return min(self.kill_at, self.idle_at)
         if self.held is None:
             return self.kill_at
-        return min(self.silence_at, self.limit_at, self.force_at, self.stall_at)
+        return min(self.killed_at(), self.stall_at, self.look_at)
+
+    def killed_at(self) -> float:
+        """When its task is over, or its worker."""
+        if self.held is None:
+            return self.kill_at
+        return min(self.silence_at, self.limit_at, self.force_at)
 
     def has_stalled(self, now: float) -> bool:
         first = min(self.silence_at, self.limit_at, self.force_at, now)

@@ -76,7 +76,8 @@ class Safety(PoolBooks):
         for slot in self.core.slots:
             assert list(slot.bound) == [t for t, w in self.bound.items() if w == slot.worker]
         held = {p.held[0] for p in self.alive.values() if p.held and not p.timed_out}
-        held |= {task for process in self.alive.values() for task, _ in process.ahead}
+        ahead = {task for process in self.alive.values() for task, _ in process.ahead}
+        held |= {task for task in ahead if task not in self.resolved}
         paused = set(self.pausing) | set(self.judged)
         assert len(self.core.waiting) == len(paused)
         assert all(task in self.core.waiting for task in paused)

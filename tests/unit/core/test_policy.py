@@ -38,9 +38,21 @@ def test_silence_is_no_crime_unless_the_user_says_so():
     assert PoolConfig().worker_timeout == math.inf
 
 
+@given(timeout=st.floats(0.001, 1e6), period=st.floats(0.01, 100.0))
+def test_looks_fit_into_the_time_after_which_a_worker_is_frozen(timeout, period):
+    config = PoolConfig(frozen_timeout=timeout, look_period=period)
+    assert config.look_after <= period
+    assert config.look_after * config.frozen_looks == pytest.approx(timeout)
+    assert config.frozen_looks == 1 or config.look_after >= period / 2
+
+
+def test_nobody_looks_unless_the_user_says_so():
+    assert PoolConfig().look_after == math.inf
+
+
 def test_every_other_patience_ends():
     config = dataclasses.asdict(PoolConfig())
-    for wish in ("worker_timeout", "idle_timeout", "max_tasks", "max_memory"):
+    for wish in ("worker_timeout", "frozen_timeout", "idle_timeout", "max_tasks", "max_memory"):
         assert config.pop(wish) == math.inf
     assert all(math.isfinite(number) for number in config.values())
 
