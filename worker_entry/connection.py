@@ -16,6 +16,7 @@ import zmq.backend
 
 from worker_entry import protocol
 from worker_entry.segment_carrier import Table
+from worker_entry.signal_bell import SignalBell
 from worker_entry.spinning import MOMENT, Spinning
 
 _MORE = int(zmq.SNDMORE)
@@ -66,6 +67,7 @@ class TaskSocket:
     def __init__(self, socket: Any) -> None:
         self._socket = socket
         self._readable = [(socket, zmq.POLLIN)]
+        self._bell = SignalBell(socket)
         # The methods of the C level: those of Python take as long as sending does.
         self._send_frame = partial(zmq.backend.Socket.send, socket)
         self._receive_frame: Callable[..., Any] = partial(zmq.backend.Socket.recv, socket)
@@ -138,7 +140,7 @@ class TaskSocket:
         if self._look():
             return
         # Not by receiving: a signal that comes while a message does would cost the frame.
-        zmq.zmq_poll(self._readable, -1)
+        self._bell.sleep()
 
     def _look(self) -> bool:
         """Look for a message that is about to come; say whether it did."""
