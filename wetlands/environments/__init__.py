@@ -10,6 +10,7 @@ Modules, from the bottom up::
     answers probing interpreters               which Pythons this machine has
     package_index tools uv workspace           how uv is run, and with whose index settings
     resolutions lock venv sidecar              what uv is asked to do, and was a short while ago
+    blank stock                                venvs as they were made and filled before
     scratch prefix records claims builder creation    what lies on disk, and who may change it
     locks/                                     locks as files, for several platforms
     conda/                                     Conda packages: solved for, fetched, activated

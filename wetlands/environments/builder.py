@@ -16,7 +16,12 @@ from wetlands.environments.progress import Stage
 from wetlands.environments.recipe import Recipe, key_of
 from wetlands.environments.records import Record, write_record
 from wetlands.environments.upkeep.links import damaged
-from wetlands.environments.upkeep.manifests import read_manifests, write_skeleton
+from wetlands.environments.upkeep.manifests import (
+    Manifest,
+    read_manifests,
+    skeleton_of,
+    write_skeleton,
+)
 from wetlands.environments.upkeep.verification import sha256_of
 from wetlands.environments.venv import mend
 from wetlands.environments.workspace import Workspace
@@ -65,8 +70,7 @@ def make(work: Workspace, recipe: Recipe, maker: Maker) -> Interpreter:
     # Only now: an environment outlives a recipe that was to replace it and can't be resolved.
     work.layout.marker.unlink(missing_ok=True)
     try:
-        maker.make()
-        made = _settled(work, maker)
+        made = maker.interpreter() if maker.make() else _settled(work, maker)
         if recipe.commands:
             work.shell(recipe.commands, made, dict(recipe.variables))
             made = probing.probe(work.layout.python)  # pyzmq may have come with them
@@ -81,7 +85,7 @@ def _settled(work: Workspace, maker: Maker) -> Interpreter:
     with ThreadPoolExecutor(1, "wetlands-probe") as beside:
         asked = beside.submit(maker.interpreter)
         with _settling:
-            _settle(work)
+            maker.keep(_settle(work))
         return asked.result()
 
 
@@ -90,11 +94,16 @@ def _settled(work: Workspace, maker: Maker) -> Interpreter:
 _settling = threading.Lock()
 
 
-def _settle(work: Workspace) -> None:
-    """Have what was just installed as its packages say, and note what belongs to none of them."""
+def _settle(work: Workspace) -> list[Manifest]:
+    """Have what was just installed as its packages say, and note what belongs to none of them.
+
+    Returns:
+        What its packages say.
+    """
     layout = work.layout
     manifests = read_manifests(layout.prefix)
     if names := damaged(manifests):
         mend(work, names)
         manifests = read_manifests(layout.prefix)
-    write_skeleton(layout.skeleton, layout.prefix, manifests, sha256_of)
+    write_skeleton(layout.skeleton, skeleton_of(layout.prefix, manifests, sha256_of))
+    return manifests

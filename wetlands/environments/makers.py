@@ -5,13 +5,14 @@ What both have in common is in `builder`: who may build, in which order, what is
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
 from wetlands.environments.probing import Interpreter
 from wetlands.environments.recipe import Recipe
+from wetlands.environments.upkeep.manifests import Manifest
 from wetlands.environments.workspace import Workspace
 
 
@@ -33,8 +34,11 @@ class Maker(Protocol):
             EnvironmentBuildError: The recipe can't be resolved.
         """
 
-    def make(self) -> None:
+    def make(self) -> bool:
         """Make the prefix what the lock says.
+
+        Returns:
+            Whether its files were looked at, and those of no package noted; see `builder`.
 
         Raises:
             EnvironmentBuildError: A package can't be fetched, verified, built or installed.
@@ -46,6 +50,9 @@ class Maker(Protocol):
         Raises:
             ConfigurationError: It does not start.
         """
+
+    def keep(self, manifests: Sequence[Manifest]) -> None:
+        """Keep of a prefix that was just made, and looked at, what helps to make the next."""
 
     def digest(self) -> str:
         """Return a hash of the lock."""

@@ -14,10 +14,14 @@ says so to uv, by ``UV_INDEX``. A folder of wheels counts when it is all there i
 from __future__ import annotations
 
 import configparser
+import contextlib
+import functools
 import os
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+
+from wetlands.environments.probing import fingerprint_of
 
 # pip's option -> uv's variable.
 _TRANSLATED = {
@@ -78,16 +82,23 @@ def _from_variables(environ: Mapping[str, str]) -> dict[str, str]:
 
 def _from_files(environ: Mapping[str, str]) -> dict[str, str]:
     options: dict[str, str] = {}
-    for path in filter(os.path.isfile, _pip_config_places(environ)):
-        parser = configparser.RawConfigParser()
-        try:
-            parser.read(path, encoding="utf-8")
-        except (configparser.Error, UnicodeDecodeError):
-            continue  # pip will tell its users; it is not ours to judge
-        for section in ("global", "install"):
-            if parser.has_section(section):
-                options.update(parser.items(section))
+    for path in _pip_config_places(environ):
+        with contextlib.suppress(OSError):
+            options.update(_options_in(path, tuple(fingerprint_of(path))))
     return options
+
+
+@functools.lru_cache(maxsize=16)
+def _options_in(path: Path, fingerprint: tuple[int, ...]) -> dict[str, str]:
+    """Return the options of a file of pip's; asked for several times a creation."""
+    del fingerprint  # what the answer depends on
+    parser = configparser.RawConfigParser()
+    try:
+        parser.read(path, encoding="utf-8")
+    except (configparser.Error, UnicodeDecodeError):
+        return {}  # pip will tell its users; it is not ours to judge
+    sections = (section for section in ("global", "install") if parser.has_section(section))
+    return {name: value for section in sections for name, value in parser.items(section)}
 
 
 def _pip_config_places(environ: Mapping[str, str]) -> list[Path]:

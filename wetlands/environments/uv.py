@@ -61,6 +61,7 @@ def _find(ask: Callable[[], str]) -> str:
     return os.path.abspath(ask())
 
 
+@functools.lru_cache(maxsize=1)
 def version() -> str:
     """Return the version of the uv that is installed with the host."""
     from importlib import metadata

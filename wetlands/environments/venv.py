@@ -8,6 +8,7 @@ from pathlib import Path
 
 from wetlands.environments import probing, uv
 from wetlands.environments.alias import alias
+from wetlands.environments.blank import PROMPT, Blanks, may_be_blank
 from wetlands.environments.disk import remove_tree
 from wetlands.environments.interpreters import choose
 from wetlands.environments.lock import ensure_lock, folder_of, requirement_options
@@ -15,6 +16,8 @@ from wetlands.environments.probing import Interpreter
 from wetlands.environments.progress import Stage
 from wetlands.environments.recipe import Recipe
 from wetlands.environments.resolutions import Resolutions
+from wetlands.environments.stock import Stock, keys_of
+from wetlands.environments.upkeep.manifests import Manifest, write_skeleton
 from wetlands.environments.workspace import Workspace
 from wetlands.errors import ConfigurationError
 
@@ -38,6 +41,8 @@ class VenvMaker:
         self._cache = root / "interpreters"
         self._known = Resolutions(root)
         self._made = made
+        self._stock = Stock(root)
+        self._blanks = Blanks(root)
 
     def prepare(self) -> None:
         """Choose the Python."""
@@ -61,14 +66,56 @@ class VenvMaker:
         ensure_lock(self._work, self._recipe, key, self._base, self._known)
         self._work.layout.conda_lock.unlink(missing_ok=True)  # of one that is to be replaced
 
-    def make(self) -> None:
+    def make(self) -> bool:
         """Make the venv and fill it."""
         stage = self._work.reporter.stage
         stage(Stage.CREATING, f"making a venv from {self._base.describe()}")
-        make_venv(self._work, self._base, pip=bool(self._recipe.commands))
+        skeleton = self._make_venv()
         stage(Stage.INSTALLING, "installing its packages")
+        if skeleton is not None and self._link():
+            write_skeleton(self._work.layout.skeleton, skeleton)
+            return True
         with alias(self._work, self._base, self._root) as (work, python):
             fill_prefix(work, self._recipe, python)
+        return False
+
+    def _make_venv(self) -> dict[str, str] | None:
+        """Make the empty venv; return its skeleton if that is known."""
+        work, name = self._work, self._work.reporter.name
+        if self._recipe.commands or not may_be_blank(name):
+            make_venv(work, self._base, name, pip=bool(self._recipe.commands))
+            return None
+        if (blank := self._blanks.recall(self._base)) is None:
+            make_venv(work, self._base, PROMPT)
+            blank = self._blanks.remember(self._base, work.layout.prefix)
+        if blank is None:
+            make_venv(work, self._base, name)
+            return None
+        remove_tree(work.layout.prefix)
+        return blank.write(work.layout.prefix, name)
+
+    def _link(self) -> bool:
+        """Install what the lock lists from what was installed before, if all of it was."""
+        keys = self._keys()
+        if keys is None or self._made is not None:  # a file that is to be mended may be kept there
+            return False
+        if self._stock.install(keys.values(), self._work):
+            self._work.told(f"linked as they were installed before: {', '.join(keys)}")
+            return True
+        self._make_venv()  # in place of what was linked of them
+        return False
+
+    def keep(self, manifests: Sequence[Manifest]) -> None:
+        """Keep what was installed for the next venv."""
+        if keys := self._keys():
+            self._stock.keep(keys, self._work.layout.prefix, manifests)
+
+    def _keys(self) -> dict[str, str] | None:
+        """Return what to look for in the stock; None if this venv has more in it than wheels."""
+        config = self._recipe.config
+        if self._recipe.commands or (config and config.hashed):
+            return None
+        return keys_of(self._work.layout.lock.read_text(encoding="utf-8"), self._base)
 
     def interpreter(self) -> Interpreter:
         """Return the Python of the venv."""
@@ -79,12 +126,13 @@ class VenvMaker:
         return hashlib.sha256(self._work.layout.lock.read_bytes()).hexdigest()
 
 
-def make_venv(work: Workspace, interpreter: Interpreter, *, pip: bool) -> None:
+def make_venv(work: Workspace, interpreter: Interpreter, prompt: str, *, pip: bool = False) -> None:
     """Make an empty venv in place of whatever lies there.
 
     Args:
         work: The environment's folder.
         interpreter: The Python to make it from.
+        prompt: What shells show while it is active.
         pip: Whether pip is put into it, for install commands that call it: the next pip on PATH
             would be the host's, and change the host.
 
@@ -96,7 +144,7 @@ def make_venv(work: Workspace, interpreter: Interpreter, *, pip: bool) -> None:
     options = ["--seed"] if pip else []
     work.uv(
         ["venv", "--no-project", "--relocatable", "--python", str(interpreter.executable),
-         "--prompt", work.reporter.name, *options, str(work.layout.prefix)],
+         "--prompt", prompt, *options, str(work.layout.prefix)],
         "its venv can't be made",
     )  # fmt: skip
 

@@ -69,6 +69,25 @@ class Workspace:
         )
 
     @contextmanager
+    def beside(self, command: Sequence[str], purpose: str) -> Iterator[None]:
+        """Have a program run while the block does, and wait for it then.
+
+        Raises:
+            EnvironmentBuildError: It failed.
+            CreationCanceledError: It was canceled.
+        """
+        with tools.running(
+            command,
+            env={**os.environ, "LC_ALL": "C"},
+            cwd=self.layout.folder,
+            on_line=self.told,
+            purpose=f"environment {self.reporter.name!r}: {purpose}",
+            pass_fds=self.descriptors(),
+            cancellation=self.reporter.cancellation,
+        ):
+            yield
+
+    @contextmanager
     def scratch(self) -> Iterator[Path]:
         """Give a folder for a moment; what a crash leaves of it is swept by the next build."""
         with TemporaryDirectory(dir=self.layout.folder, prefix=".work-") as folder:

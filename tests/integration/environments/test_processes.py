@@ -38,7 +38,8 @@ REPOSITORY = Path(__file__).parents[3]
 @pytest.fixture(autouse=True)
 def nothing_resolved(shared_root: Path) -> None:
     """Have every creation go through all its stages."""
-    shutil.rmtree(shared_root / "resolutions", ignore_errors=True)
+    for kept in ("resolutions", "stock", "blanks"):
+        shutil.rmtree(shared_root / kept, ignore_errors=True)
 
 
 @contextlib.contextmanager
@@ -156,6 +157,17 @@ def test_a_creation_killed_at_any_stage_is_repaired(
     assert_whole(create)
 
 
+@pytest.mark.parametrize("point", ["creating making", "installing linked"])
+def test_a_creation_killed_while_it_links_is_repaired(
+    registry: Registry, shared_root: Path, name: str, create: Create, point: str
+) -> None:
+    registry.ensure(f"{name}-before", parse_recipe(WISH))
+    with creator(shared_root, name) as process:
+        read_until(process, point)
+        process.kill()
+    assert_whole(create)
+
+
 @pytest.mark.parametrize(
     "attempt", [0, 1, *(pytest.param(n, marks=pytest.mark.long) for n in range(2, 50))]
 )
@@ -171,7 +183,7 @@ def test_a_creation_killed_at_a_random_moment_is_repaired(
     assert_whole(create)
 
 
-@pytest.mark.parametrize("point", ["locking Resolved", "creating making", "creating Creating",
+@pytest.mark.parametrize("point", ["locking Resolved", "creating making",
                                    "installing installing", "installing Installed"])  # fmt: skip
 def test_a_replacement_killed_at_any_stage_leaves_no_half_environment(
     shared_root: Path, name: str, create: Create, point: str

@@ -103,7 +103,7 @@ def test_an_edited_file_is_found_and_mended_also_in_the_cache(
 
 
 def test_an_edit_that_can_not_be_seen_is_mended_though_others_use_the_cache(
-    env: Environment,
+    manager: EnvironmentManager, env: Environment
 ) -> None:
     path = six_of(env)
     whole, before = path.read_bytes(), path.stat()
@@ -119,6 +119,8 @@ def test_an_edit_that_can_not_be_seen_is_mended_though_others_use_the_cache(
     assert env.verify().ok
     assert path.read_bytes() == whole
     assert forget(["six"])
+    again = manager.create(f"{env.name}-2", {"pip": ["six==1.16.0"]})
+    assert six_of(again).read_bytes() == whole
 
 
 def test_an_edit_in_one_environment_does_not_get_into_the_next(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from wetlands.environments.locks.platforms import here
 from wetlands.environments.probing import Interpreter
 from wetlands.environments.progress import Stage
 from wetlands.environments.recipe import Recipe
+from wetlands.environments.upkeep.manifests import Manifest
 from wetlands.environments.venv import fill_prefix, seed
 from wetlands.environments.workspace import Workspace
 
@@ -98,7 +99,7 @@ class CondaMaker:
         """The Conda packages of the lock."""
         return [CondaPackage.from_json(package) for package in self._content.get("packages", ())]
 
-    def make(self) -> None:
+    def make(self) -> bool:
         """Make the prefix what the locks say."""
         layout = self._work.layout
         remove_tree(layout.prefix)
@@ -111,6 +112,10 @@ class CondaMaker:
             fill_prefix(self._work, self._recipe)
         if self._recipe.commands and not any(p.name == "pip" for p in self.packages):
             seed(self._work)
+        return False
+
+    def keep(self, manifests: Sequence[Manifest]) -> None:
+        """Keep nothing: py-rattler and uv have caches."""
 
     def interpreter(self) -> Interpreter:
         """Return the Python of the prefix."""

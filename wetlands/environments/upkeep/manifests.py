@@ -184,13 +184,12 @@ def _linked(prefix: Path, details: Mapping[str, Any]) -> Iterator[ManifestFile]:
 # -- the venv itself -------------------------------------------------------------------------------
 
 
-def write_skeleton(
-    note: Path, prefix: Path, manifests: Iterable[Manifest], digest: Callable[[str], str]
-) -> None:
-    """Note the files of a prefix that belong to no package, when it was just made.
+def skeleton_of(
+    prefix: Path, manifests: Iterable[Manifest], digest: Callable[[str], str]
+) -> dict[str, str]:
+    """Return the files of a prefix that belong to no package, with hash or what they link to.
 
     Args:
-        note: The file to write.
         prefix: The prefix.
         manifests: What its packages say.
         digest: Returns the sha256 of the file at a path.
@@ -202,6 +201,11 @@ def write_skeleton(
             relative = os.path.relpath(path, prefix)
             link = os.path.islink(path)
             entries[relative] = f"-> {os.readlink(path)}" if link else digest(path)
+    return entries
+
+
+def write_skeleton(note: Path, entries: Mapping[str, str]) -> None:
+    """Note the files of a prefix that belong to no package, when it was just made."""
     note.write_text(json.dumps(entries, indent=0), encoding="utf-8")
 
 

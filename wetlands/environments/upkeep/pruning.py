@@ -13,11 +13,12 @@ from datetime import timedelta
 from pathlib import Path
 
 from wetlands.environments.conda.cache import PackageCache
-from wetlands.environments.disk import read_json
+from wetlands.environments.disk import read_json, remove_tree
 from wetlands.environments.layout import Layout
 from wetlands.environments.removal import remove
 from wetlands.environments.resolutions import Resolutions
 from wetlands.environments.scratch import sweep
+from wetlands.environments.stock import Stock
 from wetlands.environments.upkeep.last_use import unused_for
 from wetlands.environments.upkeep.usage import disk_usage
 from wetlands.errors import EnvironmentInUseError
@@ -63,6 +64,7 @@ def prune(root: Path, age: timedelta, *, trial: bool) -> Pruned:
             in_use.append(layout.folder.name)
     entries = (
         *_remove_packages(root, trial),
+        *_remove_wheels(root, trial),
         *_forget_answers(root, trial),
         *_forget_resolutions(root, trial),
     )
@@ -93,9 +95,20 @@ def _remove_packages(root: Path, trial: bool) -> Iterator[str]:
                 yield folder.relative_to(root).as_posix()
 
 
+def _remove_wheels(root: Path, trial: bool) -> Iterator[str]:
+    """Remove the wheels kept for the next environment that none has."""
+    stock = Stock(root)
+    if not trial:
+        stock.tidy()
+    for folder in list(stock.unused()):
+        if not trial:
+            remove_tree(folder)
+        yield folder.relative_to(root).as_posix()
+
+
 def _forget_answers(root: Path, trial: bool) -> Iterator[str]:
     """Forget what is known of Pythons, environments and archives that are gone."""
-    folders = ("interpreters", "activations", "archives")
+    folders = ("interpreters", "activations", "archives", "blanks")
     for answer in sorted(file for name in folders for file in (root / name).glob("*.json")):
         known = read_json(answer) or {}
         if not Path(str(known.get("executable", ""))).exists():

@@ -15,6 +15,7 @@ from wetlands.environments.probing import fingerprint_of
 from wetlands.environments.progress import Reporter
 from wetlands.environments.recipe import Recipe
 from wetlands.environments.records import Record, read_record, write_record
+from wetlands.environments.stock import Stock
 from wetlands.environments.upkeep.verification import Verification, verify
 from wetlands.environments.venv import mend
 from wetlands.environments.workspace import Workspace
@@ -67,6 +68,7 @@ def _rebuild(work: Workspace, record: Record, found: Verification, root: Path) -
     # What was edited may be edited in uv's cache as well, and so well that a glance doesn't tell.
     if work.layout.lock.is_file() and (left := verify(work.layout.prefix).broken):
         mend(work, left)
+        Stock(root).forget(left)
     base = fingerprint_of(made.base_executable or made.executable)
     write_record(work.layout, record._replace(interpreter=made, base=base, additions=[]))
 

@@ -11,7 +11,7 @@ import pytest
 
 from tests.unit.environments.upkeep.prefixes import add_conda, add_wheel, site
 from wetlands.environments.upkeep.links import damaged
-from wetlands.environments.upkeep.manifests import read_manifests, write_skeleton
+from wetlands.environments.upkeep.manifests import read_manifests, skeleton_of, write_skeleton
 from wetlands.environments.upkeep.verification import Verification, sha256_of, verify
 
 
@@ -89,7 +89,7 @@ def test_files_of_the_venv_itself_are_noted_and_checked(tmp_path: Path) -> None:
     (prefix / "pyvenv.cfg").write_text("home = /usr")
     (prefix / "bin").mkdir()
     (prefix / "bin" / "python").symlink_to("/usr/bin/python3")
-    write_skeleton(note, prefix, read_manifests(prefix), sha256_of)
+    write_skeleton(note, skeleton_of(prefix, read_manifests(prefix), sha256_of))
     assert verify(prefix, note) == Verification(checked=5)
     (prefix / "bin" / "python").unlink()
     (prefix / "bin" / "python").symlink_to("/elsewhere/python3")

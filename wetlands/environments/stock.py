@@ -1,0 +1,253 @@
+"""Wheels as they were installed in this root, ready to be linked into the next environment.
+
+uv links files from its cache, and needs as long again to find out what to link and to describe it.
+For the same line of a lock and the same Python that has the same outcome every time, in relocatable
+venvs down to the scripts. So what it was is kept::
+
+    stock/<key>/files.json   whose files they are, and how large and old each was
+    stock/<key>/tree/        the files, as in a prefix: links, which take hardly any space
+
+As in uv's cache, a file that is edited in one environment is edited here as well. It is then newer
+than noted; the wheel is dropped, and uv asked, whose cache is looked at in the same way (`links`).
+
+No lock is needed. A wheel appears whole, by one renaming, and who finds that it goes away while it
+is linked has uv do it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+import json
+import os
+import re
+import shutil
+import stat
+import sys
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+from wetlands.environments import uv
+from wetlands.environments.disk import read_json, remove_tree
+from wetlands.environments.entries import canonical_name
+from wetlands.environments.probing import Interpreter, fingerprint_of
+from wetlands.environments.scratch import scratch_folder, sweep
+from wetlands.environments.upkeep.manifests import Manifest, ManifestFile, site_folders
+from wetlands.environments.workspace import Workspace
+from wetlands.errors import CreationCanceledError, EnvironmentBuildError, ProvisioningError
+
+LAYOUT = 1
+
+_LISTING, _TREE = "files.json", "tree"
+_PACKAGE = re.compile(r"^\[\[packages\]\]$", re.MULTILINE)
+_NAME = re.compile(r'^name = "([^"]+)"$', re.MULTILINE)
+_HEADER = re.compile(r"^(\[.+\])$", re.MULTILINE)
+_OF_AN_INDEX = {"[packages.sdist]", "[packages.sdist.hashes]",
+                "[[packages.wheels]]", "[packages.wheels.hashes]"}  # fmt: skip
+_ELSEWHERE = re.compile(r"^(marker|path) = ", re.MULTILINE)
+
+
+class Stock:
+    """The wheels that are kept in one root; safe to use by any number of threads and processes.
+
+    Args:
+        root: The root.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._folder = root / "stock"
+
+    def install(self, keys: Iterable[str], work: Workspace) -> bool:
+        """Link wheels into a venv; False if one is not whole or not here: then make it anew.
+
+        Args:
+            keys: The wheels; see `keys_of`.
+            work: The folder of the venv, in which nothing is installed yet.
+
+        Raises:
+            CreationCanceledError: It was canceled.
+        """
+        folders = [self._folder / key for key in keys]
+        if not all((folder / _LISTING).is_file() for folder in folders):
+            return False
+        if not folders:
+            return True
+        try:
+            with _linked([folder / _TREE for folder in folders], work), _looking:
+                edited = [folder for folder in folders if not _is_whole(folder)]
+        except CreationCanceledError:
+            raise
+        except (OSError, EnvironmentBuildError):
+            return False
+        for folder in edited:
+            _drop(folder)
+        return not edited
+
+    def keep(self, keys: Mapping[str, str], prefix: Path, manifests: Iterable[Manifest]) -> None:
+        """Keep the wheels that were just installed, and looked at, in a venv.
+
+        Nothing is kept where uv made copies: who wants them wants them here as well. That it can't
+        be done, for want of space say, is no fault of the venv.
+
+        Args:
+            keys: Their keys, by name.
+            prefix: The venv.
+            manifests: What all that is installed there says about itself.
+        """
+        by_name = {canonical_name(manifest.name): manifest for manifest in manifests}
+        files = [file.path for manifest in by_name.values() for file in manifest.files]
+        if by_name.keys() != keys.keys() or len(files) != len(set(files)):
+            return
+        missing = {n: k for n, k in keys.items() if not (self._folder / k / _LISTING).is_file()}
+        if not missing:
+            return
+        with contextlib.suppress(OSError):
+            self._folder.mkdir(exist_ok=True)
+            with scratch_folder(self._folder) as (scratch, _):
+                for name, key in missing.items():
+                    if _put_away(by_name[name], prefix, scratch / key):
+                        with contextlib.suppress(OSError):  # somebody else was faster
+                            os.rename(scratch / key, self._folder / key)
+
+    def forget(self, names: Iterable[str]) -> None:
+        """Drop the wheels of these names."""
+        unwanted = set(names)
+        for key in self._keys():
+            if (read_json(self._folder / key / _LISTING) or {}).get("name") in unwanted:
+                _drop(self._folder / key)
+
+    def tidy(self) -> None:
+        """Remove what killed processes left half made or half removed."""
+        sweep(self._folder)
+        for litter in self._folder.glob(".trash-*"):
+            shutil.rmtree(litter, ignore_errors=True)
+
+    def unused(self) -> Iterator[Path]:
+        """Give the folders of wheels that no environment has."""
+        used = {
+            _identity(note)
+            for prefix in self._root.glob("envs/*/prefix")
+            for folder in site_folders(prefix)
+            for note in folder.glob("*.dist-info/METADATA")
+        }
+        for key in self._keys():
+            wheel = read_json(self._folder / key / _LISTING) or {}
+            note = self._folder / key / _TREE / str(wheel.get("metadata"))
+            if _identity(note) not in used:
+                yield self._folder / key
+
+    def _keys(self) -> list[str]:
+        with contextlib.suppress(OSError):
+            return sorted(name for name in os.listdir(self._folder) if not name.startswith("."))
+        return []
+
+
+def keys_of(lock: str, python: Interpreter) -> dict[str, str] | None:
+    """Return what identifies each package that a lock installs for a Python, by name.
+
+    None if it lists something whose content its text does not determine, or that depends on the
+    machine: folders, repositories, addresses, files beside the lock, markers.
+
+    Args:
+        lock: The text of a lock that we wrote: one table a package.
+        python: The Python that venvs are made from.
+    """
+    base = [str(python.executable), fingerprint_of(python.executable), python.abi]
+    about = json.dumps([LAYOUT, *base, uv.settings()])
+    keys = {}
+    for text in _PACKAGE.split(lock)[1:]:
+        name = _NAME.search(text)
+        if name is None or _ELSEWHERE.search(text) or set(_HEADER.findall(text)) - _OF_AN_INDEX:
+            return None
+        keys[canonical_name(name[1])] = hashlib.sha256((about + text).encode()).hexdigest()[:32]
+    return keys
+
+
+@contextlib.contextmanager
+def _linked(trees: Iterable[Path], work: Workspace) -> Iterator[None]:
+    """Link trees into a prefix while the block runs, and have it done after that.
+
+    A process does that, where there is one that can: thousands of calls of the system that take
+    microseconds each are slow in a thread, which has to ask for the interpreter after each.
+    """
+    if not _has_cp():
+        yield
+        for tree in trees:
+            shutil.copytree(tree, work.layout.prefix, copy_function=os.link, dirs_exist_ok=True)
+        return
+    command = ["cp", "-rl", *(f"{tree}/." for tree in trees), str(work.layout.prefix)]
+    with work.beside(command, "its packages can't be linked"):
+        yield
+
+
+@functools.lru_cache(maxsize=1)
+def _has_cp() -> bool:
+    return sys.platform == "linux" and shutil.which("cp") is not None
+
+
+def _drop(folder: Path) -> None:
+    with contextlib.suppress(ProvisioningError):  # somebody else just does
+        remove_tree(folder)
+
+
+# Looks at files are slow in threads as well, and slower when they take turns after each file.
+_looking = threading.Lock()
+
+
+def _is_whole(folder: Path) -> bool:
+    wheel = read_json(folder / _LISTING) or {}
+    tree = str(folder / _TREE)
+    try:
+        for path, size, modified in wheel["files"]:
+            status = os.stat(f"{tree}/{path}")
+            if status.st_size != size or status.st_mtime_ns != modified:
+                return False
+    except (OSError, KeyError, TypeError, ValueError):
+        return False
+    return True
+
+
+def _put_away(manifest: Manifest, prefix: Path, folder: Path) -> bool:
+    """Link the files of an installed wheel into a new folder; False if that is not possible."""
+    inside, tree = os.path.join(prefix, ""), folder / _TREE
+    metadata = manifest.place / "METADATA"
+    if os.stat(metadata).st_nlink < 2:
+        return False
+    files: list[tuple[str, int, int]] = []
+    for path in (file.path for file in manifest.files if not _is_absent(file)):
+        status = os.lstat(path)
+        if not stat.S_ISREG(status.st_mode) or not path.startswith(inside):
+            return False
+        files.append((path[len(inside) :], status.st_size, status.st_mtime_ns))
+    for name in _folders(files):
+        os.makedirs(tree / name, exist_ok=True)
+    for path, _, _ in files:
+        os.link(prefix / path, tree / path)
+    listing = {
+        "layout": LAYOUT,
+        "name": canonical_name(manifest.name),
+        "metadata": str(metadata)[len(inside) :],
+        "files": files,
+    }
+    (folder / _LISTING).write_text(json.dumps(listing), encoding="utf-8")
+    return True
+
+
+def _is_absent(file: ManifestFile) -> bool:
+    """Whether a file is not there that need not be: bytecode that is on record."""
+    return file.path.endswith(".pyc") and not os.path.lexists(file.path)
+
+
+def _folders(files: Iterable[tuple[str, int, int]]) -> list[str]:
+    return sorted({os.path.dirname(path) for path, _, _ in files})
+
+
+def _identity(file: Path) -> tuple[int, int] | None:
+    try:
+        status = os.stat(file)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
