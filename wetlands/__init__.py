@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from wetlands.result_proxy import ResultProxy
     from wetlands.retry import RetryPolicy
     from wetlands.task import Task, TaskEvent, TaskEventType, TaskStatus
+    from wetlands.worker_info import WorkerInfo, WorkerStatus
 
 __version__ = "0.1.0"
 
@@ -40,6 +41,8 @@ __all__ = [
     "TaskEvent",
     "TaskEventType",
     "TaskStatus",
+    "WorkerInfo",
+    "WorkerStatus",
     "__version__",
     "register_portable",
 ]
@@ -55,6 +58,8 @@ _HOME = {
     "TaskEvent": "wetlands.task",
     "TaskEventType": "wetlands.task",
     "TaskStatus": "wetlands.task",
+    "WorkerInfo": "wetlands.worker_info",
+    "WorkerStatus": "wetlands.worker_info",
     "register_portable": "wetlands.portable",
 }
 

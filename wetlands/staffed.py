@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from wetlands.environments.registry import Prefix, Registry
     from wetlands.launching import WorkerEnv
     from wetlands.runtime.pool import Pool
+    from wetlands.worker_info import WorkerInfo
 
 #: How long running tasks may go on at `exit()`, in seconds.
 EXIT_GRACE = 2.0
@@ -53,6 +55,29 @@ class StaffedEnvironment(InstalledEnvironment):
         """How many workers are up at this moment."""
         pool = self._pool
         return 0 if pool is None else pool.alive()
+
+    def workers(self, interval: float = 0.1) -> list[WorkerInfo]:
+        """Return what each worker is doing: idle or at which task, silent for how long, at work?
+
+        A task that says nothing may compute, wait, or hang: nothing tells of that by itself, since
+        most silent ones are at work. This looks, and only now.
+
+        Args:
+            interval: Seconds over which the processor time of each is measured, which is how long
+                this takes. 0: it is not measured.
+
+        Returns:
+            One for each process that there is, by their numbers; none without workers.
+
+        Raises:
+            ConfigurationError: The interval can't be right.
+            ForkedError: This is a forked child of the process that launched them.
+        """
+        duration = seconds("interval", interval)
+        if duration == math.inf:
+            raise ConfigurationError("interval must be a number of seconds, not None")
+        pool = self._pool
+        return [] if pool is None else pool.workers(duration)
 
     def launched(self) -> bool:
         """Whether it has workers: `launch()` was called, and `exit()` not since."""

@@ -27,6 +27,8 @@ def test_the_package_offers_its_names() -> None:
         "TaskEvent",
         "TaskEventType",
         "TaskStatus",
+        "WorkerInfo",
+        "WorkerStatus",
         "__version__",
         "register_portable",
     ]

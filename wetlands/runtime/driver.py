@@ -67,6 +67,7 @@ from wetlands.runtime.looking import look_at
 from wetlands.runtime.process import Death
 from wetlands.runtime.records import Records
 from wetlands.runtime.retries import Retries
+from wetlands.runtime.roster import Roster
 from wetlands.runtime.staff import Staff
 from wetlands.runtime.transport import PeerUnreachableError
 from wetlands.runtime.upkeep import Upkeep
@@ -121,6 +122,7 @@ class Driver:
         self.receive = self._hearing.receive  #: see `LoopClient`
         self._ahead = Ahead(self, host, self._hearing)
         self.watch = Watch(host, self._hearing)
+        self.roster = Roster(self, self._staff, self._hearing)
         self.finishing = Finishing(self, host, self._endings)
         self.batches = Batches(self, self._ahead, self._hearing)
         self._backlog: deque[Event] = deque()

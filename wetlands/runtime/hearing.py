@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -274,6 +275,7 @@ class Hearing:
         """Return the task if the worker is busy with it, and note that it is not silent."""
         if worker.busy_with != (task, attempt):
             return None
+        worker.heard = time.monotonic()
         known_as = self._driver.known_as((task, attempt))
         self._driver.handle(TaskProgressed(worker.id, *known_as))
         entry = self._driver.entries.get(task)

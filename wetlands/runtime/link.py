@@ -54,6 +54,7 @@ class WorkerLink:
     batches: dict[int, Batch] = field(default_factory=dict, repr=False)  #: those it has
     advanced: Batch | None = field(default=None, repr=False)  #: of which calls have just ended
     pack: list[bytes] = field(default_factory=list, repr=False)  #: those to be sent together
+    heard: float = 0.0  #: when a task of it last sent an update, an output or a log record
     payload: tuple[Any, ...] = ()  #: of that task, which may name segments, until it has answered
     dropped: list[int] = field(default_factory=list)  #: what it keeps, and need not any more
     kept: int = 0  #: how many values it keeps

@@ -26,10 +26,12 @@ from wetlands.runtime.ending import Endings
 from wetlands.runtime.entry import Entry
 from wetlands.runtime.gate import Gate
 from wetlands.runtime.launcher import WorkerPlan
+from wetlands.runtime.roster import measured
 from wetlands.runtime.segments import HostCarrier, can_seat
 from wetlands.target import FETCH
 from wetlands.task import Task
 from wetlands.task_state import TaskDriver
+from wetlands.worker_info import WorkerInfo
 from worker_entry.codec import Codec
 
 logger = logging.getLogger("wetlands.pool")
@@ -321,6 +323,25 @@ class Pool:
     def alive(self) -> int:
         """Return how many workers are up: they have said hello and were not told to go."""
         return self._driver.core.count(SlotState.IDLE, SlotState.BUSY)
+
+    def workers(self, interval: float) -> list[WorkerInfo]:
+        """Return what the workers are doing; takes ``interval`` seconds.
+
+        Raises:
+            ForkedError: This is a forked child.
+        """
+        self.check_process()
+        found: list[WorkerInfo] = []
+        done = Latch()
+
+        def read() -> None:
+            found.extend(self._driver.roster.read())
+            done.set()
+
+        self._host.loop.post(self._driver, read)
+        while not done.wait(0.5) and not self._driver.closed.is_set():
+            pass
+        return measured(found, interval)
 
     def close(self, grace: float) -> None:
         """End all workers and tasks; return when nothing is left, in bounded time.
