@@ -3,10 +3,7 @@ for their own sake inside an environment."""
 
 from __future__ import annotations
 
-import json
 import os
-import shutil
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -56,6 +53,9 @@ def apply(commands: list[str], environ: dict[str, str], executable: Path) -> dic
     """
     if not commands:
         return environ
+    import json
+    import subprocess  # which those who only import the package need not wait for
+
     dump = f'"{executable}" -I -c "{_DUMP}"'
     script = "\n".join([*commands, f"echo {_MARK}", f"exec {dump}"])
     done = subprocess.run(
@@ -86,4 +86,6 @@ def shell() -> list[str]:
     """Return the command line of a shell, to be followed by a script's text."""
     if os.name == "nt":
         return ["cmd.exe", "/d", "/c"]
+    import shutil
+
     return [shutil.which("bash") or "/bin/sh", "-c"]

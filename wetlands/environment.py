@@ -13,14 +13,10 @@ from concurrent.futures import CancelledError
 from typing import TYPE_CHECKING, Any
 
 from wetlands.errors import ConfigurationError
-from wetlands.map_sending import MapSender
-from wetlands.map_window import Window
-from wetlands.mapping import MapIterator
 from wetlands.options import positive
 from wetlands.pace import Pace
 from wetlands.proxy import ModuleProxy
 from wetlands.result_proxy import Passing, ResultProxy, keeps_result
-from wetlands.retry import RetryPolicy, policy
 from wetlands.staffed import StaffedEnvironment
 from wetlands.target import (
     Target,
@@ -35,6 +31,7 @@ from worker_entry.codec import type_name
 
 if TYPE_CHECKING:
     from wetlands.environments.registry import Prefix, Registry
+    from wetlands.retry import RetryPolicy
     from wetlands.runtime.pool import Pool
 
 #: How many targets are remembered, so that a file is not looked for with every task, and of how
@@ -102,7 +99,7 @@ class Environment(StaffedEnvironment):
         pool = self._pool or self._living_pool()
         pool.check_open()
         limit = math.inf if timeout is None else positive("timeout", timeout)
-        retry = policy(retries)
+        retry = _policy(retries)
         keep = result != "value" and keeps_result(result)
         found, frames, proxies = self._prepare(pool, target, function, args, kwargs)
         if keep:
@@ -147,7 +144,7 @@ class Environment(StaffedEnvironment):
         pool = self._open_pool()
         limit = positive("timeout", timeout)
         found = find_script(path, args, run_name)
-        retry = policy(retries)
+        retry = _policy(retries)
         return pool.submit(found.frames, limit, found.label, start=start, retry=retry, block=block)
 
     def map(
@@ -186,8 +183,13 @@ class Environment(StaffedEnvironment):
         pool = self._open_pool()
         found, items = self._mapped(pool, target, function, iterable)
         limit = positive("timeout", timeout)
-        retry = policy(retries)
+        retry = _policy(retries)
         alone = retry is not None or pool.counts_tasks
+        # Only now, as some are slow to load, and many programs never map.
+        from wetlands.map_sending import MapSender
+        from wetlands.map_window import Window
+        from wetlands.mapping import MapIterator
+
         sender = MapSender(pool, found, retry, None if alone else self._pace(found))
         window = Window(sender, items, pool, self._max_workers, ordered)
         return MapIterator(window, None if limit == math.inf else limit)
@@ -210,7 +212,7 @@ class Environment(StaffedEnvironment):
         """
         pool = self._open_pool()
         found, items = self._mapped(pool, target, function, iterable)
-        retry = policy(retries)
+        retry = _policy(retries)
         tasks: list[Task[Any]] = []
         try:
             for item in items:
@@ -358,6 +360,14 @@ class Environment(StaffedEnvironment):
         if iterable is None or not hasattr(iterable, "__iter__"):
             raise ConfigurationError(f"map needs an iterable of items, not {type_name(iterable)}")
         return self._find(pool, target, name), iterable
+
+
+def _policy(retries: int | RetryPolicy) -> RetryPolicy | None:
+    if type(retries) is int and retries == 0:
+        return None
+    from wetlands.retry import policy  # loads slowly, and most tasks are not tried again
+
+    return policy(retries)
 
 
 def _result(task: Task[Any]) -> Any:

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from wetlands.activation import Commands
 from wetlands.environment import Environment
-from wetlands.environments.progress import ProgressCallback
 from wetlands.errors import ConfigurationError
 from wetlands.opened import OpenEnvironments
 
 if TYPE_CHECKING:
     from wetlands.environments.cancellation import Cancellation
     from wetlands.environments.locks.lock import Lock
+    from wetlands.environments.progress import ProgressCallback
     from wetlands.environments.recipe import Dependencies, Recipe
 
 PathLike = str | os.PathLike[str]

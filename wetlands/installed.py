@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,8 @@ from wetlands.activation import Commands
 from wetlands.errors import EnvironmentBuildError
 
 if TYPE_CHECKING:
+    import subprocess
+
     from wetlands.environments.locks.lock import Lock
     from wetlands.environments.probing import Interpreter
     from wetlands.environments.progress import ProgressCallback
@@ -55,6 +56,8 @@ class InstalledEnvironment:
         """
         lines = self._registry.install(self._prefix, dependencies)
         if additional_install_commands:
+            import subprocess
+
             process = self.execute_commands(
                 additional_install_commands,
                 popen_kwargs={"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT},
@@ -92,6 +95,8 @@ class InstalledEnvironment:
         Raises:
             ConfigurationError: The commands are no lists of strings.
         """
+        import subprocess
+
         lines = activation.for_this_system(additional_activate_commands)
         lines += activation.for_this_system(commands)
         options: dict[str, Any] = {"env": self._base_environ(), **(popen_kwargs or {})}

@@ -27,6 +27,8 @@ def make_plan(
     size: int,
     worker_env: WorkerEnv | None,
     activate: list[str],
+    max_shared_memory: int | None,
+    trust: str,
 ) -> WorkerPlan:
     """Return what the workers of an environment are started with.
 
@@ -36,6 +38,8 @@ def make_plan(
         size: How many workers.
         worker_env: The user's function.
         activate: Shell commands whose effect on environment variables the workers get.
+        max_shared_memory: Bytes that large values may take in shared memory; None: half of it.
+        trust: "full" or "data".
 
     Raises:
         ConfigurationError: ``worker_env`` returned something else than strings.
@@ -62,6 +66,8 @@ def make_plan(
         by_value=python.implementation == "CPython" and same_minor(python.version),
         lease=registry.lease(prefix.name) if prefix.managed else None,
         portable=tuple(told()),
+        max_shared_memory=max_shared_memory,
+        trust=trust,
     )
 
 

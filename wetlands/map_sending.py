@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from wetlands.map_task import MapTask
 from wetlands.pace import CHUNK_SECONDS, Pace
 from wetlands.result_proxy import ResultProxy
-from wetlands.retry import RetryPolicy
 from wetlands.target import Target, encode_item
 from worker_entry.codec import carried
 from worker_entry.journal import join_items
 
 if TYPE_CHECKING:
+    from wetlands.retry import RetryPolicy
     from wetlands.runtime.pool import Pool
 
 #: An item, and all items of a chunk, have no more bytes than this.

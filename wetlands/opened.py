@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -15,6 +14,8 @@ from wetlands.environments.registry import Prefix, Registry
 from wetlands.errors import EnvironmentConflictError
 
 if TYPE_CHECKING:
+    import subprocess
+
     from wetlands.environments.upkeep.pruning import Pruned
     from wetlands.environments.upkeep.usage import DiskUsage
 

@@ -89,8 +89,6 @@ def policy(retries: int | RetryPolicy) -> RetryPolicy | None:
     Raises:
         ConfigurationError: It is neither a number nor a policy.
     """
-    if type(retries) is int and retries == 0:
-        return None
     if not isinstance(retries, RetryPolicy):
         if isinstance(retries, bool) or not isinstance(retries, int) or retries < 0:
             raise ConfigurationError(

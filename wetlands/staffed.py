@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -167,8 +166,9 @@ class StaffedEnvironment(InstalledEnvironment):
         commands = activation.for_this_system(additional_activate_commands)
         with self._launching:
             if self._pool is None:
-                plan = make_plan(self._prefix, self._registry, config.size, worker_env, commands)
-                plan = replace(plan, max_shared_memory=ceiling, trust=trust)
+                plan = make_plan(
+                    self._prefix, self._registry, config.size, worker_env, commands, ceiling, trust
+                )
                 pool = Pool(plan, config, room)
                 self._initialize(pool, initializer, initargs)
                 self._launch(pool, config.size)

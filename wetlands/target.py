@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 from wetlands.errors import ConfigurationError, SerializationError
 from wetlands.result_proxy import Passing, ResultProxy
@@ -19,16 +17,17 @@ TargetLike = str | os.PathLike[str] | Callable[..., Any]
 
 
 def _call(how: str, target: str, function: str, **more: Any) -> bytes:
+    import json  # which those who only import the package need not wait for
+
     call = {"how": how, "target": target, "function": function, **more}
     return json.dumps(call, separators=(",", ":")).encode()
 
 
-#: The call that returns its argument.
-FETCH = _call("fetch", "", "")
+#: The call that returns its argument, as `_call` writes it.
+FETCH = b'{"how":"fetch","target":"","function":""}'
 
 
-@dataclass(frozen=True)
-class Target:
+class Target(NamedTuple):
     """A function to call, ready to be sent.
 
     Attributes:
@@ -49,6 +48,8 @@ class Target:
         return self._with("each")
 
     def _with(self, option: str) -> Target:
+        import json
+
         call, *function = self.frames
         changed = _call(**{**json.loads(call), option: True})
         return Target((changed, *function), self.label)

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import threading
 import time
-import uuid
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
@@ -88,7 +87,9 @@ class TaskName:
 
     def __str__(self) -> str:
         if self._text is None:
-            text = str(uuid.uuid4())
+            from uuid import uuid4  # loads slowly, and few ask
+
+            text = str(uuid4())
             with _naming:  # of two threads that ask at the same time, both get the first one's
                 self._text = self._text or text
         return self._text

@@ -8,6 +8,9 @@ be handled with the next message. But the interpreter can also write a byte for 
 There is one such descriptor for a process, and tasks may take it for themselves (asyncio does, and
 leaves none behind), or close what they do not know. So it is ours from just before each sleep on,
 and what a task has left in its place is put back when the sleep is over.
+
+It is a pipe: to load the module that makes sockets takes a fifth of the time of a worker's imports.
+Windows, where only sockets can be waited for, has no signals that would come to a worker.
 """
 
 from __future__ import annotations
@@ -15,7 +18,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import socket
 from typing import Any
 
 import zmq
@@ -30,7 +32,7 @@ class SignalBell:
 
     def __init__(self, zmq_socket: Any) -> None:
         self._socket = zmq_socket
-        self.ends: tuple[socket.socket, ...] = ()
+        self.ends: tuple[int, ...] = ()
         self._number = -1  #: of the end that is written to
         self._identities: tuple[Any, ...] = ()
         self._make()
@@ -69,7 +71,7 @@ class SignalBell:
         """Take what signals have written; have a new pair if a task took an end of this one."""
         if tuple(map(_identity, self.ends)) == self._identities:
             try:
-                if self.ends[0].recv(4096):
+                if os.read(self.ends[0], 4096):
                     return
             except BlockingIOError:  # a child that was forked took it
                 return
@@ -77,26 +79,26 @@ class SignalBell:
 
     def _make(self) -> None:
         for end, identity in zip(self.ends, self._identities):
-            if _identity(end) == identity:
-                end.close()
-            else:
-                end.detach()  # the number is somebody else's
+            if _identity(end) == identity:  # else the number is somebody else's
+                os.close(end)
         self.ends, self._identities, self._number = (), (), -1
         self._watched: list[tuple[Any, int]] = [(self._socket, zmq.POLLIN)]
+        if os.name == "nt":
+            return
         try:
-            self.ends = socket.socketpair()
+            self.ends = os.pipe()
         except OSError:  # tasks have taken all descriptors
             return
         for end in self.ends:
-            end.setblocking(False)
+            os.set_blocking(end, False)
         self._identities = tuple(map(_identity, self.ends))
-        self._watched.append((self.ends[0].fileno(), zmq.POLLIN))
-        self._number = self.ends[1].fileno()  # last: an exception may come from a handler
+        self._watched.append((self.ends[0], zmq.POLLIN))
+        self._number = self.ends[1]  # last: an exception may come from a handler
 
 
-def _identity(end: socket.socket) -> Any:
+def _identity(end: int) -> Any:
     try:
-        found = os.fstat(end.fileno())
+        found = os.fstat(end)
     except OSError:
         return None
     return found.st_dev, found.st_ino

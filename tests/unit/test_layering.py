@@ -161,3 +161,11 @@ def test_libraries_of_users_are_imported_for_their_values_alone() -> None:
     )
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, cwd=ROOT, check=True)
     assert answer.stdout == b"[]\n"
+
+
+def test_the_manager_is_imported_without_what_is_slow_to_load() -> None:
+    slow = {"dataclasses", "inspect", "subprocess", "shutil", "uuid", "json", "asyncio", "zmq"}
+    code = "import sys; from wetlands import EnvironmentManager; print(*sys.modules)"
+    command = [sys.executable, "-I", "-c", code]
+    loaded = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    assert slow & set(loaded) == set()

@@ -16,7 +16,9 @@ import pytest
 
 from wetlands.errors import ConfigurationError, SerializationError
 from wetlands.target import (
+    FETCH,
     Target,
+    _call,
     encode_arguments,
     find_functions,
     find_script,
@@ -229,3 +231,7 @@ def test_arguments_of_a_wrong_type_are_refused_and_not_quoted(args: Any, kwargs:
     with pytest.raises(ConfigurationError) as caught:
         encode_arguments(SAME, args, kwargs, "f")
     assert "secret" not in str(caught.value)
+
+
+def test_the_call_that_fetches_is_written_as_all_are() -> None:
+    assert _call("fetch", "", "") == FETCH

@@ -102,6 +102,10 @@ class Reporter:
         self._stage = stage
         self._tell(logging.INFO, message)
 
+    def ready(self, message: str) -> None:
+        """Enter the last stage."""
+        self.stage(Stage.READY, message)
+
     def line(self, message: str) -> None:
         """Pass on one line of output of the tool that is running in this stage."""
         if message.strip():

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 from wetlands.environments.flock import Lease
 from wetlands.environments.names import check_name
 from wetlands.environments.prefix import Prefix
-from wetlands.environments.progress import ProgressCallback, Reporter, Stage
 from wetlands.errors import (
     ConfigurationError,
     EnvironmentConflictError,
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from wetlands.environments.locks.lock import Lock
     from wetlands.environments.locks.making import Given
     from wetlands.environments.probing import Interpreter
+    from wetlands.environments.progress import ProgressCallback, Reporter
     from wetlands.environments.recipe import Recipe
     from wetlands.environments.upkeep.face import Upkeep
 
@@ -84,7 +84,7 @@ class Registry:
         wish = wish_for(self.root, check_name(name), recipe, replace=replace_existing)
         with self._reporter(name, on_progress, cancellation) as reporter:
             record = find(wish) or find_or_build(wish, reporter)
-            reporter.stage(Stage.READY, "ready")
+            reporter.ready("ready")
         return self._remember(record.prefix(wish.layout))
 
     def open(self, name: str) -> Prefix:
@@ -136,7 +136,7 @@ class Registry:
         recipes = recipes_for(given, wanted)
         with self._reporter("lock", on_progress) as reporter:
             lock = make_lock(recipes, wanted, self.root, reporter)
-            reporter.stage(Stage.READY, "locked")
+            reporter.ready("locked")
         return lock
 
     def names(self) -> list[str]:
@@ -305,4 +305,6 @@ class Registry:
         on_progress: ProgressCallback | None,
         cancellation: Cancellation | None = None,
     ) -> Reporter:
+        from wetlands.environments.progress import Reporter
+
         return Reporter(name, on_progress, bar=self._bar, cancellation=cancellation)

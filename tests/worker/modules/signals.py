@@ -48,7 +48,7 @@ def _bell():
 
 def close_ends(which):
     """Close what signals wake the worker by, as code that closes all it does not know may."""
-    ends = [end.fileno() for end in _bell().ends]
+    ends = list(_bell().ends)
     for end in which:
         os.close(ends[end])
 
@@ -58,7 +58,7 @@ def take_number_of_end(which):
     ours, other = socket.socketpair()
     ours.setblocking(False)
     other.send(b"mine")
-    os.dup2(ours.fileno(), _bell().ends[which].fileno())
+    os.dup2(ours.fileno(), _bell().ends[which])
     kept[:] = [ours, other]
 
 
