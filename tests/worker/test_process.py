@@ -107,6 +107,10 @@ def test_the_pythonpath_is_honoured_when_the_user_asks_for_it(start: Start, tmp_
     assert peer.call("can_import", "wished_for") == {"wished_for": wished}
 
 
+def test_garbage_of_tasks_is_collected(worker: Peer) -> None:
+    assert worker.call("collects_garbage")
+
+
 def test_stdin_is_at_its_end(worker: Peer) -> None:
     assert worker.call("read_stdin") == ""
 

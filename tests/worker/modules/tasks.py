@@ -346,6 +346,22 @@ def cancel_myself(task):
 # -- the process --------------------------------------------------------------------------------
 
 
+def collects_garbage():
+    """Make a ring of objects, then many others; say whether the ring is gone."""
+
+    class Ring:
+        pass
+
+    one, others = Ring(), []
+    one.itself, gone = one, weakref.ref(one)
+    del one
+    for _ in range(1_000_000):
+        if gone() is None:
+            return True
+        others.append([])
+    return False
+
+
 def process_state():
     import __main__
 
