@@ -67,7 +67,7 @@ FREEZER = """
 import os, signal, sys, time
 from wetlands import EnvironmentManager
 env = EnvironmentManager(sys.argv[1], progress=False).load("h", sys.executable)
-env.launch(frozen_timeout=1.0)
+env.launch(frozen_timeout=0.8)
 task = env.submit(sys.argv[2], "hold", (sys.argv[3],))
 while not (task.worker and os.path.exists(os.path.join(sys.argv[3], "gate.started"))):
     time.sleep(0.001)
@@ -94,9 +94,9 @@ def test_time_in_which_the_host_was_suspended_freezes_no_worker(tmp_path: Path, 
     try:
         pid = int(host.stdout.readline())
         host.send_signal(signal.SIGSTOP)
-        time.sleep(2.3)  # longer than any patience that it has
+        time.sleep(2.1)  # longer than any patience that it has
         host.send_signal(signal.SIGCONT)
-        time.sleep(0.3)  # it has looked
+        time.sleep(0.9)  # it has looked once, for the second time in all
         os.kill(pid, signal.SIGCONT)
         gate.release()
         assert host.stdout.readline() == "well\n"

@@ -47,6 +47,7 @@ def test_in_a_storm_every_task_ends_once_as_it_may(
     env = launch(
         max_workers=WORKERS,
         worker_timeout=2.0,
+        frozen_timeout=0.5,
         startup_timeout=10.0,  # some are frozen while they start
         max_memory_per_worker=150 * 2**20,
         max_tasks_per_worker=500,

@@ -221,6 +221,15 @@ def _stop_yourself() -> None:
     os.kill(os.getpid(), signal.SIGSTOP)
 
 
+def test_one_that_is_to_make_way_has_a_second_to_exit(launch: Launch) -> None:
+    env = launch()
+    pid = env.execute(WORK, "pid")
+    freeze(pid)
+    env.restart()
+    assert env.execute(WORK, "pid") != pid
+    assert not runs(pid)
+
+
 def test_exit_does_not_wait_for_frozen_workers(launch: Launch, gate: Gate) -> None:
     env = launch(max_workers=2)
     pids = worker_pids(env)

@@ -140,10 +140,4 @@ MUTANTS = [
         "        self._lose_bound(slot, reason)\n",
         "",
     ),
-    Mutant(
-        "many looks make it longer",
-        "policy",
-        "return self.frozen_timeout / self.frozen_looks",
-        "return self.frozen_timeout",
-    ),
 ]

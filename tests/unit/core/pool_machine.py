@@ -11,14 +11,14 @@ from hypothesis.stateful import RuleBasedStateMachine
 from pool_chances import CONFIGS, MAYBE, WORLDS
 from pool_processes import Processes
 from pool_safety import Safety
-from pool_scenes import Scenes
+from pool_standstill import Standstills
 from pool_user import User
 
 from wetlands.core import events as on
 from wetlands.core.events import Outcome
 
 
-class PoolWorld(User, Processes, Scenes, Safety):
+class PoolWorld(User, Processes, Standstills, Safety):
     @first(
         config=CONFIGS,
         world=one_of(*WORLDS),

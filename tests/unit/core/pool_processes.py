@@ -88,18 +88,6 @@ class Processes(PoolBooks):
         process.limit_at = math.inf
         self.feed(on.WorkerFaulted(worker, "garbage"))
 
-    @rule(index=PICKS, what=one_of(None, 1, 1, 2))
-    def be_stopped_or_continued(self, index, what):
-        worker = self.pick(index, lambda p: p.booted)
-        if worker:
-            self.alive[worker].standstill = what
-
-    @rule(index=PICKS)
-    def be_seen_without_a_need(self, index):
-        worker = self.pick(index, lambda p: p.booted)
-        if worker:
-            self.see(worker)
-
     @rule(index=PICKS, sure=RARELY)
     def become_undead(self, index, sure):
         worker = self.pick(index, lambda p: not p.undead)
