@@ -82,6 +82,7 @@ print("well", flush=True)
 """
 
 
+@pytest.mark.long
 def test_time_in_which_the_host_was_suspended_freezes_no_worker(tmp_path: Path, gate: Gate) -> None:
     """One that was seen to stand still once, and goes on a moment after its host does."""
     host = subprocess.Popen(

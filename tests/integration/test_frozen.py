@@ -14,10 +14,10 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.integration.conftest import WORK, Gate, Launch, worker_pids
+from tests.integration.conftest import WORK, Gate, Launch
 from tests.integration.test_ahead import make_quick, module
 from tests.support.processes import runs
-from tests.support.waiting import wait_until
+from tests.support.waiting import best_is_below, wait_until
 from wetlands import Environment, RetryPolicy
 from wetlands.errors import ConfigurationError, WorkerLostError, WorkerStartError
 from wetlands.runtime.looking import look_at
@@ -28,7 +28,7 @@ __all__ = ["module"]
 pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="no stopping of processes")
 
 #: Long enough for a machine that is busy with other things to let a worker work.
-TIMEOUT = 0.2
+TIMEOUT = 0.15
 
 
 def pid_of(task: Task[Any]) -> int:
@@ -45,20 +45,27 @@ def test_a_task_that_a_frozen_worker_had_begun_is_lost_and_says_so(
     launch: Launch, gate: Gate
 ) -> None:
     env = launch(max_workers=2, frozen_timeout=TIMEOUT)
-    task, other = (env.submit(WORK, "hold", (gate.path, name)) for name in ("frozen", "other"))
-    gate.wait_started("frozen", "other")
-    pid = pid_of(task)
-    begin = time.monotonic()
-    freeze(pid)
-    error = task.wait_for(5).exception
-    assert isinstance(error, WorkerLostError)
-    assert f"it was frozen (stopped by a signal) for {TIMEOUT} s" in str(error)
-    assert error.signal == "SIGKILL"
-    wait_until(lambda: env.worker_count == 2 and not runs(pid))
-    assert TIMEOUT < time.monotonic() - begin < TIMEOUT + 2
+    other = env.submit(WORK, "hold", (gate.path, "other"))
+    names = iter("abc")
+
+    def seconds() -> float:
+        name = next(names)
+        task = env.submit(WORK, "hold", (gate.path, name))
+        gate.wait_started(name, "other")
+        pid, begin = pid_of(task), time.monotonic()
+        freeze(pid)
+        error = task.wait_for(5).exception
+        assert isinstance(error, WorkerLostError)
+        assert f"it was frozen (stopped by a signal) for {TIMEOUT} s" in str(error)
+        assert error.signal == "SIGKILL"
+        wait_until(lambda: env.worker_count == 2 and not runs(pid))
+        passed = time.monotonic() - begin
+        assert passed > TIMEOUT
+        return passed
+
+    assert best_is_below(TIMEOUT + 2, seconds)
     gate.release("other")
     assert other.wait_for(5).result == "other"
-    assert pid not in worker_pids(env)
 
 
 def test_a_task_that_it_had_not_begun_costs_nothing_and_runs_elsewhere(launch: Launch) -> None:
@@ -104,6 +111,7 @@ def test_of_many_that_are_sent_together_only_the_one_that_had_begun_is_lost(
     assert first.result == 1
 
 
+@pytest.mark.long
 def test_a_loss_is_tried_again_where_that_is_asked_for(launch: Launch, tmp_path: Path) -> None:
     env = launch(frozen_timeout=TIMEOUT)
     runs_file = tmp_path / "runs"
@@ -114,6 +122,7 @@ def test_a_loss_is_tried_again_where_that_is_asked_for(launch: Launch, tmp_path:
     assert [type(attempt.error) for attempt in task.attempts] == [WorkerLostError]
 
 
+@pytest.mark.long
 def test_one_that_is_canceled_before_it_began_never_runs(launch: Launch) -> None:
     env = launch(frozen_timeout=TIMEOUT)
     pid = env.execute(WORK, "pid")
@@ -132,13 +141,13 @@ def test_a_frozen_worker_that_has_nothing_to_do_is_left_alone_and_not_looked_at(
     pid = env.execute(WORK, "pid")
     wait_until(lambda: not _is_about_to_look(env))  # what is left of the task
     freeze(pid)
-    assert _never_within(0.4, lambda: _is_about_to_look(env) or not runs(pid))
+    assert _never_within(0.3, lambda: _is_about_to_look(env) or not runs(pid))
     os.kill(pid, signal.SIGCONT)
     assert env.execute(WORK, "pid") == pid
 
 
 def test_one_that_goes_on_in_time_is_left_alone(launch: Launch, gate: Gate) -> None:
-    env = launch(frozen_timeout=0.5)
+    env = launch(frozen_timeout=0.4)
     task = env.submit(WORK, "hold", (gate.path,))
     gate.wait_started()
     pid = pid_of(task)
@@ -156,7 +165,7 @@ def test_one_that_is_slowed_down_by_stops_is_left_alone(launch: Launch) -> None:
     """As cpulimit does, which would be at it whenever somebody looks."""
     env = launch(frozen_timeout=0.2)
     path, over = str(WORK), threading.Event()
-    task = env.submit(path, "silent_for", (1.0,))
+    task = env.submit(path, "silent_for", (0.7,))
     pid = pid_of(task)
 
     def slow_down() -> None:
@@ -168,7 +177,7 @@ def test_one_that_is_slowed_down_by_stops_is_left_alone(launch: Launch) -> None:
     thread = threading.Thread(target=slow_down)
     thread.start()
     try:
-        assert _never_within(0.8, lambda: not runs(pid))
+        assert _never_within(0.6, lambda: not runs(pid))
     finally:
         over.set()
         thread.join()
@@ -189,7 +198,7 @@ def test_a_worker_in_a_debugger_is_left_alone(launch: Launch, gate: Gate) -> Non
         pytest.skip(f"no ptrace here: {os.strerror(ctypes.get_errno())}")
     try:
         wait_until(lambda: psutil.Process(pid).status() == psutil.STATUS_TRACING_STOP)
-        assert _never_within(0.5, lambda: task.status is not TaskStatus.RUNNING or not runs(pid))
+        assert _never_within(0.3, lambda: task.status is not TaskStatus.RUNNING or not runs(pid))
     finally:
         ptrace(detach, pid, None, None)
     gate.release()
@@ -209,8 +218,8 @@ def test_without_a_timeout_nobody_looks(launch: Launch, gate: Gate) -> None:
 
 def test_one_that_freezes_while_it_starts_is_a_start_failure(launch: Launch) -> None:
     begin = time.monotonic()
-    with pytest.raises(WorkerStartError, match=r"did not say hello within 0\.8 s"):
-        launch(startup_timeout=0.8, initializer=_stop_yourself)
+    with pytest.raises(WorkerStartError, match=r"did not say hello within 0\.5 s"):
+        launch(startup_timeout=0.5, initializer=_stop_yourself)
     assert time.monotonic() - begin < 3
 
 
@@ -221,6 +230,7 @@ def _stop_yourself() -> None:
     os.kill(os.getpid(), signal.SIGSTOP)
 
 
+@pytest.mark.long
 def test_one_that_is_to_make_way_has_a_second_to_exit(launch: Launch) -> None:
     env = launch()
     pid = env.execute(WORK, "pid")
@@ -231,17 +241,16 @@ def test_one_that_is_to_make_way_has_a_second_to_exit(launch: Launch) -> None:
 
 
 def test_exit_does_not_wait_for_frozen_workers(launch: Launch, gate: Gate) -> None:
-    env = launch(max_workers=2)
-    pids = worker_pids(env)
+    env = launch()
     task = env.submit(WORK, "hold", (gate.path,))
     gate.wait_started()
-    for pid in pids:
-        freeze(pid)
+    pid = pid_of(task)
+    freeze(pid)
     begin = time.monotonic()
     env.exit(grace=0.1)
-    assert time.monotonic() - begin < 2.5  # an idle one has a second to exit
+    assert time.monotonic() - begin < 2
     assert task.status is TaskStatus.FAILED
-    assert not any(map(runs, pids))
+    assert not runs(pid)
 
 
 @pytest.mark.parametrize("value", [0, -1, "10", True])

@@ -39,10 +39,10 @@ def test_a_busy_one_has_its_task_and_waits(env: Environment, gate: Gate) -> None
 
 def test_what_a_task_says_ends_its_silence(launch: Launch) -> None:
     env = launch()
-    task = env.submit(WORK, "chatter", (1.0, 0.01))
+    task = env.submit(WORK, "chatter", (0.5, 0.01))
     wait_until(lambda: task.worker is not None and _only(env).silence is not None)
-    wait_until(lambda: _age(task.timings.started) > 0.3)
-    assert min((_only(env).silence or 0.0) for _ in range(10)) < 0.2
+    wait_until(lambda: _age(task.timings.started) > 0.2)
+    assert min((_only(env).silence or 0.0) for _ in range(10)) < 0.15
     task.wait_for(5)
 
 
