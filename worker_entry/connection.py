@@ -15,6 +15,7 @@ import zmq
 import zmq.backend
 
 from worker_entry import protocol
+from worker_entry.notes import Notes
 from worker_entry.segment_carrier import Table
 from worker_entry.signal_bell import SignalBell
 from worker_entry.spinning import MOMENT, Spinning
@@ -64,14 +65,16 @@ class TaskSocket:
     gets between the frames of another, and what follows one that was cut off says so.
     """
 
-    def __init__(self, socket: Any) -> None:
+    def __init__(self, socket: Any, notes: Notes) -> None:
         self._socket = socket
+        self._notes = notes
+        self._received = 0
         self._readable = [(socket, zmq.POLLIN)]
         self._bell = SignalBell(socket)
         # The methods of the C level: those of Python take as long as sending does.
         self._send_frame = partial(zmq.backend.Socket.send, socket)
         self._receive_frame: Callable[..., Any] = partial(zmq.backend.Socket.recv, socket)
-        self._waiting: deque[list[bytes]] = deque()
+        self._waiting: deque[tuple[list[bytes], bool]] = deque()  # with whether to note it
         self._sending = False
         self._cut = False  # whether the last message may have been left unfinished
         #: Messages sent; None once that is not certain, as when one of them was cut off.
@@ -82,25 +85,45 @@ class TaskSocket:
 
     def send(self, message: protocol.Message) -> None:
         """Send a message. One thread at a time."""
-        frames = protocol.encode(message)
-        payload = getattr(message, "payload", ())
-        for frame in payload[1:] if len(payload) > 1 else ():
-            if type(frame) is Table:
-                frame.lend()
-        self._waiting.append(frames)
-        if self._sending:
-            return  # we interrupted the sending of another, which goes on with this one
-        self._sending = True
-        try:
-            while self._waiting:
-                self._send_frames(self._waiting.popleft())
-        finally:
-            self._sending = False
+        self._say(message, noting=False)
+
+    def tell(self, message: protocol.Message) -> None:
+        """Tell the host of something, by a note if it looks for notes. One thread at a time."""
+        self._say(message, noting=True)
 
     def send_ending(self, message: protocol.Message) -> None:
         """Send the last message of a task, when none of its code is running any more."""
         self._sending = False  # should it have been interrupted just before it said so itself
         self.send(message)
+
+    def _say(self, message: protocol.Message, *, noting: bool) -> None:
+        frames = protocol.encode(message)
+        payload = getattr(message, "payload", ())
+        for frame in payload[1:] if len(payload) > 1 else ():
+            if type(frame) is Table:
+                frame.lend()
+        self._waiting.append((frames, noting and len(payload) < 2))
+        if self._sending:
+            return  # we interrupted the sending of another, which goes on with this one
+        self._sending = True
+        try:
+            while self._waiting:
+                frames, noting = self._waiting.popleft()
+                if not (noting and self._note(frames)):
+                    self._send_frames(frames)
+        finally:
+            self._sending = False
+
+    def _note(self, frames: list[bytes]) -> bool:
+        """Note something for a host that is watching; say whether it will be seen."""
+        notes = self._notes
+        if len(frames) > 1 or self.sent is None or not notes.is_watched():
+            return False
+        if not notes.add(frames[0], self.sent, 0.0):
+            return False
+        if not notes.is_watched():
+            self._send_frames(protocol.encode(protocol.Void()))  # it looks no more: have it do so
+        return True
 
     def _send_frames(self, frames: list[bytes]) -> None:
         flags = [0] if len(frames) == 1 else [_MORE] * (len(frames) - 1) + [0]
@@ -123,8 +146,23 @@ class TaskSocket:
         A signal within the microseconds of taking it may cost a frame. What is left makes no sense
         then, this process ends, and the host gives the task to another: none is lost.
         """
-        undisturbed(self._wait)
-        self.taking = True
+        while True:
+            undisturbed(self._wait)
+            self.taking = True
+            if self._notes.has_post(self._received):
+                message = _decode([self._notes.post()])
+                self._notes.fetch()
+                return False, [message]
+            frames = self._receive_frames()
+            self._received += 1
+            if protocol.is_pack(frames):
+                return True, _unpack(frames[0])
+            message = _decode(frames)
+            if type(message) is not protocol.Void:
+                return False, [message]
+            self.taking = False
+
+    def _receive_frames(self) -> list[bytes]:
         # An object for each frame, since it knows whether another follows: to ask the socket takes
         # longer than to receive.
         frame = self._receive_frame(0, False)
@@ -132,23 +170,28 @@ class TaskSocket:
         while frame.more:
             frame = self._receive_frame(0, False)
             frames.append(frame.bytes)
-        if protocol.is_pack(frames):
-            return True, _unpack(frames[0])
-        return False, [_decode(frames)]
+        return frames
 
     def _wait(self) -> None:
-        if self._look():
+        notes = self._notes
+        if notes.has_post(self._received) or self._look():
             return
-        # Not by receiving: a signal that comes while a message does would cost the frame.
-        self._bell.sleep()
+        notes.sleep(begin=True)
+        if not notes.has_post(self._received):
+            # Not by receiving: a signal that comes while a message does would cost the frame.
+            self._bell.sleep()
+        notes.sleep(begin=False)
 
     def _look(self) -> bool:
         """Look for a message that is about to come; say whether it did."""
         expects, self.expects = self.expects, False
         if not expects or not self._spinning.is_worth_it():
             return False
-        readable = partial(zmq.zmq_poll, self._readable, 0)
-        return self._spinning.look(readable, monotonic() + MOMENT)
+        return self._spinning.look(
+            partial(self._notes.has_post, self._received),
+            monotonic() + MOMENT,
+            arrives=partial(zmq.zmq_poll, self._readable, 0),
+        )
 
     def close(self) -> None:
         """Close the socket when what was said has been sent."""

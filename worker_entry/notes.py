@@ -8,8 +8,11 @@ at once, and stays whatever its writer dies of. It begins with 64-bit numbers of
     2  taken     bytes of endings that the host has read, ever
     3  lasted    nanoseconds that the last task took
     4  watched   1 while the host looks for endings all the time
+    5  asleep    1 while the worker sleeps until a message wakes it
+    6  posted    how many messages the host has put into the mailbox, ever
 
     64 .. 320    for each Run, by its number modulo 256: 1 if it is *reclaimed*, and not to begin
+    512 .. 4096  the mailbox
     4096 ..      a ring of endings
 
 Runs are numbered from 1 on, as they are sent and taken; both sides count.
@@ -21,15 +24,21 @@ between keeps processors from exchanging the two. Should both see it, the worker
 so: a Run that the host had to take for begun ends as Skipped.
 
 **Endings.** A worker that has more to do does not send how a task ended; it notes that here. Nor
-does one whose host is *watching*: it notes the ending, then looks whether that is still so, as the
-host looks for endings once more when it has said that it is not.
+does one whose host is *watching*: it notes the ending, and what the task reports before that, then
+looks whether that is still so, as the host looks once more when it has said that it is not.
 
 Each ending is its length (u32), the number of messages that the worker had sent before (u32), the
 seconds that the task took (float), and the message. The host reads them in between the messages,
 at their place. They are written before their end is, in `written`.
 
-The host uses `pread` and `pwrite`, not a map: a worker could cut its file off, which would be a
-SIGBUS.
+**The mailbox.** To a worker that is awake and has nothing to do, the host sends no message; it puts
+it here, which wakes no thread of ZeroMQ's on either side: its length (u32), the number of messages
+that the host had sent before (u32), and the message. The worker looks here before it receives
+anything, and between saying that it sleeps and doing so; the host looks whether it sleeps once it
+has put the message there, and then wakes it with a Void.
+
+Where workers are trusted with data alone, the host uses `pread` and `pwrite`, not a map: one could
+cut its file off, which would be a SIGBUS.
 """
 
 from __future__ import annotations
@@ -39,10 +48,12 @@ import struct
 import threading
 from typing import Iterator
 
-BEGUN, WRITTEN, TAKEN, LASTED, WATCHED = range(5)
+BEGUN, WRITTEN, TAKEN, LASTED, WATCHED, ASLEEP, POSTED = range(7)
 #: How many numbers there are, and of what kind.
-NUMBERS = struct.Struct("=5Q")
+NUMBERS = struct.Struct("=7Q")
 MARKS, MARKS_AT = 256, 64
+POST = struct.Struct("=II")
+POST_AT, MAX_POST = 512, 4096 - 512 - POST.size
 RING, RING_AT = 64 * 1024, 4096
 SIZE = RING_AT + RING
 #: The largest ending, so that one of them never fills the ring.
@@ -63,6 +74,7 @@ class Notes:
         fence = threading.Lock()
         self._acquire, self._release = fence.acquire, fence.release
         self.begun = 0
+        self._fetched = 0
 
     def begin(self) -> bool:
         """Note that the next Run begins; say whether it may, or is reclaimed."""
@@ -81,6 +93,27 @@ class Notes:
         self._acquire()
         self._release()
         return self._numbers[WATCHED] != 0
+
+    def sleep(self, *, begin: bool) -> None:
+        """Say that a message is needed from now on, or not any more, to make us look here."""
+        self._numbers[ASLEEP] = begin
+        self._acquire()
+        self._release()
+
+    def has_post(self, received: int) -> bool:
+        """Whether a message is in the mailbox, and its turn has come after so many others."""
+        if self._numbers[POSTED] == self._fetched:
+            return False
+        return bool(POST.unpack_from(self._map, POST_AT)[1] == received)
+
+    def post(self) -> bytes:
+        """Return the message that is in the mailbox."""
+        begin = POST_AT + POST.size
+        return self._map[begin : begin + POST.unpack_from(self._map, POST_AT)[0]]
+
+    def fetch(self) -> None:
+        """Take note that the message in the mailbox has been read."""
+        self._fetched += 1
 
     def add(self, ending: bytes, sent: int, seconds: float) -> bool:
         """Note how a task ended, after so many messages; say whether there was room."""

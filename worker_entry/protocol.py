@@ -46,7 +46,7 @@ import struct
 from typing import Any, NamedTuple, Sequence, Tuple, Union
 
 #: Raised with every change of what is on the wire.
-VERSION = 7
+VERSION = 8
 #: Limit of the JSON header in bytes: texts are cut by their senders below it.
 MAX_HEADER = 4 * 1024 * 1024
 

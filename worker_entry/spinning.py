@@ -19,6 +19,9 @@ MOMENT = 0.0005
 #: The longest that nobody looks, as a power of two.
 MOST = 5
 
+#: What is asked once in so many turns.
+RARELY = 8
+
 #: Lets others have the processor that need it.
 _give_way = getattr(os, "sched_yield", None) or (lambda: sleep(0))
 
@@ -38,19 +41,26 @@ class Spinning:
         return True
 
     def look(
-        self, comes: Callable[[], object], until: float, is_wanted: Callable[[], bool] = bool
+        self,
+        comes: Callable[[], object],
+        until: float,
+        *,
+        arrives: Callable[[], object] = bool,
+        is_wanted: Callable[[], object] = bool,
     ) -> bool:
         """Ask again and again whether something comes; say whether it did.
 
         Args:
             comes: Whether it is there.
             until: When to give up, in monotonic seconds.
+            arrives: As ``comes``, but asked less often: what is rarer, or takes long to find out.
             is_wanted: Whether to give up, as there is something else to do.
         """
-        found = bool(comes())
+        found, turn = bool(comes()), 0
         while not found and not is_wanted() and monotonic() < until:
             _give_way()
-            found = bool(comes())
+            turn += 1
+            found = bool(comes() or (turn % RARELY == 0 and arrives()))
         self._vain = 0 if found else min(self._vain + 1, MOST)
         self._pause = (1 << self._vain) - 1
         return found

@@ -82,14 +82,14 @@ class _UnusableError(Exception):
 class Worker:
     """Runs tasks, one at a time, until it is told to stop."""
 
-    def __init__(self, socket: TaskSocket, codec: Codec, started_file: str) -> None:
+    def __init__(self, socket: TaskSocket, codec: Codec, notes: Notes, started_file: str) -> None:
         self._socket = socket
         self._codec = codec
         self._streams = Streams()
         self._pid = os.getpid()
         self._modules = Modules()
         self._modules.install()
-        self._notes = Notes(started_file)
+        self._notes = notes
         self._line: deque[protocol.Message] = deque()  #: what came in a pack, and is still to do
         self._packed = False  #: whether the message in hand came in one
         self._half = 0  #: of its length: when the host hears of those that ended
@@ -171,7 +171,7 @@ class Worker:
 
     def _run_begun(self, run: protocol.Run) -> protocol.Message:
         began = perf_counter()
-        handle = RemoteTaskHandle(run, self._socket.send, self._codec, self._pid)
+        handle = RemoteTaskHandle(run, self._socket.tell, self._codec, self._pid)
         error: BaseException | None = None
         try:
             self._begin(run, handle)
@@ -499,7 +499,8 @@ def serve(config: dict[str, Any]) -> None:
         sys.exit(f"wetlands: the host rejected this worker: {answer.reason}")
     if not isinstance(answer, protocol.Welcome):
         give_up(f"{type(answer).__name__} in place of a welcome")
-    tasks = TaskSocket(connect(context, config, config["task_identity"]))
+    notes = Notes(config["started_file"])
+    tasks = TaskSocket(connect(context, config, config["task_identity"]), notes)
     segments = config.get("segments")
     carrier = WorkerCarrier(segments) if segments else None
     for names in config.get("portable", ()):
@@ -507,7 +508,7 @@ def serve(config: dict[str, Any]) -> None:
     codec = Codec(config["pickle_protocol"], config["by_value"], carrier)
     version = f"Python {sys.version_info[0]}.{sys.version_info[1]}"
     codec.place = f"environment {config.get('environment', '')!r} ({version})"
-    worker = Worker(tasks, codec, config["started_file"])
+    worker = Worker(tasks, codec, notes, config["started_file"])
     Control(control, config["lifeline"], worker.interrupt).start()
     worker.serve()
     tasks.close()

@@ -67,8 +67,8 @@ def looked(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     found: list[bool] = []
     look = Spinning.look
 
-    def note(self: Spinning, *args: Any) -> bool:
-        found.append(look(self, *args))
+    def note(self: Spinning, *args: Any, **options: Any) -> bool:
+        found.append(look(self, *args, **options))
         return found[-1]
 
     monkeypatch.setattr(Spinning, "look", note)
@@ -89,10 +89,11 @@ def learn(env: Environment, module: Path, function: str) -> None:
         driver_of(env).core.paces.note(f"{module.name}:{function}", 1e-6)
 
 
+@pytest.mark.parametrize("trust", ["full", "data"])
 def test_a_call_whose_end_is_looked_for_costs_no_message(
-    launch: Launch, module: Path, looked: list[bool]
+    launch: Launch, module: Path, looked: list[bool], trust: str
 ) -> None:
-    env = launch()
+    env = launch(trust=trust)
     learn(env, module, "mostly_quick")
 
     def silently() -> bool:
@@ -102,6 +103,36 @@ def test_a_call_whose_end_is_looked_for_costs_no_message(
 
     wait_until(silently)  # it may end before anybody looks
     assert all(looked)
+
+
+def test_neither_do_its_reports(launch: Launch, module: Path, looked: list[bool]) -> None:
+    env = launch()
+    learn(env, module, "tell")
+
+    def silently() -> bool:
+        before, task = messages(env), env.submit(module, "tell", (1,))
+        assert task.wait_for(10).result == 1
+        assert (task.current, task.outputs) == (1, {"x": 1})
+        return messages(env) == before
+
+    wait_until(silently)
+
+
+def test_a_worker_that_is_awake_is_handed_its_next_call(
+    launch: Launch, module: Path, looked: list[bool]
+) -> None:
+    env = launch()
+    learn(env, module, "mostly_quick")
+
+    def told() -> int:
+        return sum(link.told for link in driver_of(env)._workers.values())
+
+    def handed_over() -> bool:
+        first, calls = told(), 100  # in a row, as it looks for the next one for a moment only
+        assert [env.execute(module, "mostly_quick", (n,)) for n in range(calls)] == [*range(calls)]
+        return told() < first + calls
+
+    wait_until(handed_over)
 
 
 def test_nobody_looks_for_the_end_of_what_is_long_or_not_known(

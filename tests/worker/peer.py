@@ -89,6 +89,7 @@ class Peer:
         self._socket.setsockopt(zmq.LINGER, 0)
         self._socket.bind(f"ipc://{self.folder}/socket")
         self._number = 0
+        self._posted = 0
         #: Whether the ending of the task before may come twice, as it may after a signal.
         self.takes_repeats = False
         lifeline, self.lifeline = os.pipe()
@@ -185,6 +186,20 @@ class Peer:
         self.send(protocol.Run(self._number, 0, payload))
         return self._number
 
+    def post(self, function: str, argument: Any, behind: int) -> int:
+        """Put a Run of a function of the file into the mailbox; return its number."""
+        self._number += 1
+        call = {"how": "file", "target": TASKS, "function": function}
+        payload = (json.dumps(call).encode(), *self.codec.dumps_call((argument,), {}))
+        (message,) = protocol.encode(protocol.Run(self._number, 0, payload))
+        self._posted += 1
+        with open(self._started, "r+b", buffering=0) as file:
+            file.seek(notes.POST_AT)
+            file.write(notes.POST.pack(len(message), behind) + message)
+            file.seek(8 * notes.POSTED)
+            file.write(self._posted.to_bytes(8, sys.byteorder))
+        return self._number
+
     def send_pack(self, calls: Sequence[tuple[str, Any]]) -> list[int]:
         """Send Runs of functions of the file, each with one argument, as one message."""
         messages = []
@@ -268,6 +283,11 @@ class Peer:
     def started(self) -> int:
         """How many tasks it has begun, which is the number of the last one."""
         return int.from_bytes(self._started.read_bytes()[:8], sys.byteorder)
+
+    @property
+    def asleep(self) -> bool:
+        """Whether it says that it needs a message to look into the mailbox."""
+        return bool(notes.NUMBERS.unpack_from(self._started.read_bytes())[notes.ASLEEP])
 
     def wait(self, timeout: float = PATIENCE) -> int:
         """Wait for the process to end; return its exit status."""

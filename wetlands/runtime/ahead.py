@@ -102,7 +102,7 @@ class Ahead:
             return
         messages, worker.pack = worker.pack, []
         try:
-            self._host.transport.send_frame(worker.task_identity, protocol.pack(messages))
+            worker.send_pack(self._host.transport, messages)
         except PeerUnreachableError:
             self._driver.call_later(UNREACHABLE, lambda: self._give_up(worker))
 

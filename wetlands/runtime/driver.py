@@ -308,7 +308,7 @@ class Driver:
         worker.payload = entry.payload
         run = protocol.Run(command.task, command.attempt, entry.payload)
         try:
-            self._host.transport.send(worker.task_identity, run)
+            worker.hand_over(self._host.transport, run)
         except PeerUnreachableError:
             # Most likely it is dead, which its exit will tell in words.
             self._host.loop.call_later(self, 1.0, lambda: self._unreachable(worker, command))
@@ -360,7 +360,7 @@ class Driver:
     def _stop(self, command: StopWorker) -> None:
         self._workers[command.worker].asked = True
         with contextlib.suppress(PeerUnreachableError):  # it is dying already
-            self._host.transport.send(self._workers[command.worker].task_identity, protocol.Stop())
+            self._workers[command.worker].send(self._host.transport, protocol.Stop())
 
     def _kill(self, command: KillWorker) -> None:
         self._staff.kill(command.worker, command.reason, undecided=command.undecided)

@@ -44,6 +44,8 @@ SAMPLE = 16
 _ENDINGS = frozenset(
     (protocol.Result, protocol.Kept, protocol.Failure, protocol.Canceled, protocol.Skipped)
 )
+#: What a worker may note, in place of sending it.
+_NOTES = _ENDINGS | {protocol.Update, protocol.Output, protocol.Log}
 #: What an initializer is called on the wire, in place of a task and an attempt.
 INITIALIZER = (0, 1)
 
@@ -77,7 +79,7 @@ class Hearing:
         if identity != worker.task_identity:
             self._hear(worker, frames)
             return
-        if worker.lent:
+        if worker.lent or worker.watched:
             self.take_notes(worker)
         self._hear(worker, frames)
         if worker.advanced is not None:
@@ -120,9 +122,10 @@ class Hearing:
                 ):
                     continue
                 message = protocol.decode([ending])
-                if type(message) not in _ENDINGS:
-                    raise ValueError(f"{type(message).__name__} is no ending")
-                worker.seconds = math.inf if spoke else seconds
+                if type(message) not in _NOTES:
+                    raise ValueError(f"{type(message).__name__} is not to be noted")
+                if type(message) in _ENDINGS:
+                    worker.seconds = math.inf if spoke else seconds
                 self._RECEIVERS[type(message)](self, worker, message)
         except (ValueError, protocol.RemoteProtocolError) as error:
             self._fault(worker, str(error))
@@ -139,7 +142,7 @@ class Hearing:
         with contextlib.suppress(PeerUnreachableError):  # it takes them along
             for begin in range(0, len(dropped), MAX_DROPPED):
                 message = protocol.Drop(dropped[begin : begin + MAX_DROPPED])
-                self._transport.send(link.task_identity, message)
+                link.send(self._transport, message)
 
     def _fault(self, worker: WorkerLink, error: str) -> None:
         reason = f"it sent what is no message of ours: {error}"
@@ -158,7 +161,7 @@ class Hearing:
             run = protocol.Run(*INITIALIZER, self._staff.plan.initializer)
             worker.assign()
             with contextlib.suppress(PeerUnreachableError):  # its exit will tell why
-                self._transport.send(worker.task_identity, run)
+                worker.send(self._transport, run)
         elif not worker.initializing:
             self._driver.take_on(worker)
 

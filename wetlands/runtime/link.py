@@ -32,6 +32,7 @@ class WorkerLink:
 
     id: WorkerId
     started_file: Path
+    trusted: bool = True  #: not to cut off files that the host maps
     token: str = field(default_factory=lambda: secrets.token_hex(32), repr=False)
     task_identity: bytes = field(default_factory=_identity, repr=False)
     control_identity: bytes = field(default_factory=_identity, repr=False)
@@ -45,8 +46,10 @@ class WorkerLink:
     notes: WorkerNotes | None = field(default=None, repr=False)  #: once it is being started
     runs: dict[tuple[int, int], int] = field(default_factory=dict)  #: what it has, with numbers
     sent: int = 0  #: how many Runs, initializers included
-    received: int = 0  #: messages from its task socket
+    told: int = 0  #: messages to its task socket
+    received: int = 0  #: messages from there
     lent: set[tuple[int, int]] = field(default_factory=set)  #: those of them sent ahead
+    watched: bool = False  #: it was, so that it may have noted something of its task
     taking: bool = False  #: what it has noted is being handled
     printed: int = 0  #: how many bytes, before its task began
     seconds: float | None = None  #: noted with the ending that is being handled
@@ -70,7 +73,7 @@ class WorkerLink:
 
     def prepare(self, transport: Transport) -> dict[str, Any]:
         """Make the file that the worker notes its task in; return what it needs to connect."""
-        self.notes = WorkerNotes(self.started_file)
+        self.notes = WorkerNotes(self.started_file, mapped=self.trusted)
         secret = ""
         if transport.keys is not None:
             self.public_key, secret = transport.keys.make()
@@ -131,6 +134,31 @@ class WorkerLink:
         if self.process is not None:
             self.printed = self.process.output.mark(task._name, silent=silent)
         task._start(self.public)
+
+    def send(self, transport: Transport, message: protocol.Message) -> None:
+        """Send it a message about what it is to do.
+
+        Raises:
+            PeerUnreachableError: It can't be delivered now.
+        """
+        self._send_frames(transport, protocol.encode(message))
+
+    def send_pack(self, transport: Transport, messages: Sequence[bytes]) -> None:
+        """Send it several that are written already; see `send`."""
+        self._send_frames(transport, [protocol.pack(messages)])
+
+    def hand_over(self, transport: Transport, run: protocol.Run) -> None:
+        """Send a Run to a worker that has none; faster if it is awake. See `send`."""
+        self.watched = False
+        frames = protocol.encode(run)
+        if self.notes is None or len(frames) > 1 or not self.notes.post(frames[0], self.told):
+            self._send_frames(transport, frames)
+        elif self.notes.is_asleep():  # by now
+            self._send_frames(transport, protocol.encode(protocol.Void()))
+
+    def _send_frames(self, transport: Transport, frames: list[bytes]) -> None:
+        transport.send_frames(self.task_identity, frames)
+        self.told += 1
 
     def forget(self, run: tuple[int, int]) -> None:
         """It has a Run no more."""

@@ -268,11 +268,17 @@ class Loop:
 
     def _sleep(self) -> bool:
         with self._sleeper as sleeper:
-            self._standing_by, self._led = self._led, False
-            # Asked after lying down: who stops the loop later finds somebody to wake.
-            if self._inbox or self._unfinished or self._stopping:
-                return False
-            return sleeper.sleep(self._due, aside=PAUSE if self._standing_by else None)
+            while True:
+                self._standing_by, self._led = self._led, False
+                # Asked after lying down: who stops the loop later finds somebody to wake.
+                if self._inbox or self._unfinished or self._stopping:
+                    return False
+                if not self._standing_by:
+                    return sleeper.sleep(self._due)
+                # Without a pass in between: who leads would have to wait for its end.
+                sleeper.sleep(self._due, aside=PAUSE)
+                if self._due <= time.monotonic():
+                    return False
 
     def _pass_and_give_back(self, news: bool = False) -> None:
         try:

@@ -4,33 +4,44 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import mmap
 import os
 import sys
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
 from worker_entry import notes
 
+_NOTHING = (0,) * 7
 _YES, _NO = (1).to_bytes(8, sys.byteorder), bytes(8)
 
 
 class WorkerNotes:
     """What one worker notes. For the holder of the loop's role.
 
+    Args:
+        path: Of the file, which is made.
+        mapped: Whether to map it, which is faster. Otherwise the kernel is asked each time: a
+            worker that is not trusted could cut the file off, which would be a SIGBUS.
+
     Raises:
         OSError: There is no room for the file.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, mapped: bool = False) -> None:
         self._path = path
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         self._taken = 0
+        self._taken_written = _NO  #: the same, as it is written
+        self._posted = 0
         self._marked: set[int] = set()
         self.waits = False  #: there are endings that come after a message that has not been read
         try:
             # Not a hole: to find no room for it later would be a SIGBUS in the worker.
             if _write(self._file, bytes(notes.SIZE), 0) < notes.SIZE:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+            self._access: _Mapped | _Asking = (_Mapped if mapped else _Asking)(self._file)
         except OSError:
             self.close()
             raise
@@ -49,13 +60,13 @@ class WorkerNotes:
             return
         for mark in self._marked.intersection([number % notes.MARKS for number in numbers]):
             self._marked.discard(mark)
-            _write(self._file, b"\0", notes.MARKS_AT + mark)
+            self._access.write(b"\0", notes.MARKS_AT + mark)
 
     def reclaim(self, numbers: Sequence[int]) -> list[int]:
         """Have Runs not begin; return those of which it is certain that they will not."""
         for number in numbers:
             self._marked.add(number % notes.MARKS)
-            _write(self._file, b"\1", notes.MARKS_AT + number % notes.MARKS)
+            self._access.write(b"\1", notes.MARKS_AT + number % notes.MARKS)
         begun = self.begun()
         return [number for number in numbers if number > begun]
 
@@ -65,11 +76,30 @@ class WorkerNotes:
 
     def has_more(self) -> bool:
         """Whether endings have been noted that were not taken."""
-        return self._numbers()[notes.WRITTEN] != self._taken
+        written = self._access.read(8, 8 * notes.WRITTEN)
+        return written != self._taken_written and len(written) == 8
+
+    def post(self, message: bytes, behind: int) -> bool:
+        """Hand over a message to a worker that is idle; say whether it is awake to find it.
+
+        Args:
+            message: The message.
+            behind: How many have been sent to it before.
+        """
+        if len(message) > notes.MAX_POST or self.is_asleep():
+            return False
+        self._access.write(notes.POST.pack(len(message), behind) + message, notes.POST_AT)
+        self._posted += 1
+        self._access.write(self._posted.to_bytes(8, sys.byteorder), 8 * notes.POSTED)
+        return True
+
+    def is_asleep(self) -> bool:
+        """Whether the worker has to be woken to look at what is handed over."""
+        return self._access.read(8, 8 * notes.ASLEEP) != _NO
 
     def watch(self, *, begin: bool) -> None:
         """Tell the worker whether it is being watched: `has_more` is asked all the time."""
-        _write(self._file, _YES if begin else _NO, 8 * notes.WATCHED)
+        self._access.write(_YES if begin else _NO, 8 * notes.WATCHED)
 
     def take(self, received: float) -> list[tuple[float, bytes]]:
         """Return the endings noted since, as seconds and message, up to a message that is to come.
@@ -93,7 +123,8 @@ class WorkerNotes:
             size += len(ending)
             endings.append((seconds, ending))
         self._taken += size + len(endings) * notes.EXTRA
-        _write(self._file, self._taken.to_bytes(8, sys.byteorder), 8 * notes.TAKEN)
+        self._taken_written = self._taken.to_bytes(8, sys.byteorder)
+        self._access.write(self._taken_written, 8 * notes.TAKEN)
         return endings
 
     def closed(self) -> bool:
@@ -104,21 +135,61 @@ class WorkerNotes:
         """Remove the file, if that has not been done."""
         file, self._file = self._file, -1
         if file >= 0:
+            with contextlib.suppress(OSError, AttributeError):
+                self._access.close()
             with contextlib.suppress(OSError):
                 os.close(file)
                 self._path.unlink()
 
     def _numbers(self) -> tuple[int, ...]:
-        found = _read(self._file, notes.NUMBERS.size, 0)
+        found = self._access.read(notes.NUMBERS.size, 0)
         # A worker that cuts it off has begun, and noted, nothing that anybody could know of.
-        return notes.NUMBERS.unpack(found) if len(found) == notes.NUMBERS.size else (0, 0, 0, 0, 0)
+        return notes.NUMBERS.unpack(found) if len(found) == notes.NUMBERS.size else _NOTHING
 
     def _ring(self, begin: int, end: int) -> bytes:
         at, size = begin % notes.RING, end - begin
-        found = _read(self._file, min(size, notes.RING - at), notes.RING_AT + at)
+        found = self._access.read(min(size, notes.RING - at), notes.RING_AT + at)
         if len(found) < size:
-            found += _read(self._file, size - len(found), notes.RING_AT)
+            found += self._access.read(size - len(found), notes.RING_AT)
         return found
+
+
+class _Asking:
+    """Reads and writes the file through the kernel."""
+
+    def __init__(self, file: int) -> None:
+        self._file = file
+
+    def read(self, size: int, at: int) -> bytes:
+        return _read(self._file, size, at)
+
+    def write(self, data: bytes, at: int) -> None:
+        _write(self._file, data, at)
+
+    def close(self) -> None:
+        pass
+
+
+class _Mapped:
+    """Reads and writes the file in memory. The lock is there for the order of what it does."""
+
+    def __init__(self, file: int) -> None:
+        self._map = mmap.mmap(file, notes.SIZE)
+        fence = threading.Lock()
+        self._acquire, self._release = fence.acquire, fence.release
+
+    def read(self, size: int, at: int) -> bytes:
+        return self._map[at : at + size]
+
+    def write(self, data: bytes, at: int) -> None:
+        self._acquire()
+        self._map[at : at + len(data)] = data
+        self._release()
+        self._acquire()
+        self._release()
+
+    def close(self) -> None:
+        self._map.close()
 
 
 if sys.platform == "win32":

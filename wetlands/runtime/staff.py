@@ -58,7 +58,9 @@ class Staff:
     def spawn(self, worker: WorkerId) -> None:
         """Start a process, on the launcher's thread."""
         name = f"{id(self):x}-{worker.slot}-{worker.incarnation}.started"
-        link = self.links[worker] = WorkerLink(worker, self._host.folder.path / name)
+        link = self.links[worker] = WorkerLink(
+            worker, self._host.folder.path / name, trusted=self.plan.trust == "full"
+        )
         for identity in link.identities:
             self.by_identity[identity] = link
         self._host.loop.connect(self._client, *link.identities)

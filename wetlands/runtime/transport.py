@@ -84,7 +84,14 @@ class Transport:
         Raises:
             PeerUnreachableError: It can't be delivered now.
         """
-        frames = protocol.encode(message)
+        self.send_frames(identity, protocol.encode(message))
+
+    def send_frames(self, identity: bytes, frames: list[bytes]) -> None:
+        """Send a message that is written already.
+
+        Raises:
+            PeerUnreachableError: It can't be delivered now.
+        """
         last = frames.pop()
         self.asked = False
         try:
@@ -92,19 +99,6 @@ class Transport:
             for frame in frames:
                 self._send(frame, _MORE)
             self._send(last, _LAST)
-        except zmq.ZMQError as error:
-            raise PeerUnreachableError(str(error)) from error
-
-    def send_frame(self, identity: bytes, frame: bytes) -> None:
-        """Send a message that is one frame, and written already.
-
-        Raises:
-            PeerUnreachableError: It can't be delivered now.
-        """
-        self.asked = False
-        try:
-            self._send(identity, _MORE)
-            self._send(frame, _LAST)
         except zmq.ZMQError as error:
             raise PeerUnreachableError(str(error)) from error
 

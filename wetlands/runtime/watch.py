@@ -1,10 +1,10 @@
 """Looking for the end of the only task under way, instead of sleeping until it is told of.
 
-Of the six times that a thread is woken for a call and its answer, this saves four: the worker's
-and the host's for the message of the ending, and the two of who waits (see
-`worker_entry.spinning`; the worker in turn looks for its next task). Who looks holds the loop's
-role, hence it is for a moment only, never for a task that is known to take longer, and over as soon
-as anybody else wants something.
+To wake a thread takes as long as a short task does; a message and its answer wake the loop's
+threads, the workers' and those of ZeroMQ. Who looks, and a worker that knows of it, need none of
+them (see `worker_entry.spinning` and `worker_entry.notes`). Who looks holds the loop's role, hence
+it is for a moment only, never for a task that is known to take longer, and over as soon as anybody
+else wants something.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from wetlands.runtime.host import Host
 from wetlands.runtime.link import WorkerLink
+from wetlands.runtime.notes import WorkerNotes
 from worker_entry.spinning import MOMENT, Spinning
 
 if TYPE_CHECKING:
@@ -48,16 +49,28 @@ class Watch:
         notes = None if worker is None else worker.notes
         if worker is None or worker.busy_with is None or notes is None or notes.closed():
             return
-        readable = self._transport.readable
+        worker.watched = True
         notes.watch(begin=True)
         try:
-            found = self._spinning.look(
-                lambda: notes.has_more() or readable(), self._end, self._loop.is_wanted
-            )
+            found = self._look_at(worker, notes)
         finally:
             notes.watch(begin=False)
         # Only now: up to here the worker may have relied on being watched.
         if notes.has_more():
             self._hearing.take_notes(worker)
-        elif found:
+        if found and worker.busy_with is not None:
             self._worker = worker  # it is a message, and may be but an update: look again
+
+    def _look_at(self, worker: WorkerLink, notes: WorkerNotes) -> bool:
+        """Take notes until there is something else to do; say whether there may be."""
+        while self._spinning.look(
+            notes.has_more,
+            self._end,
+            arrives=self._transport.readable,
+            is_wanted=self._loop.is_wanted,
+        ):
+            if notes.has_more():
+                self._hearing.take_notes(worker)
+            if worker.busy_with is None or notes.has_more() or self._transport.readable():
+                return True
+        return False

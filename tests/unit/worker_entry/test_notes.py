@@ -18,9 +18,9 @@ from worker_entry.notes import Notes
 class Both:
     """The two ends of one file."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, mapped: bool = False) -> None:
         self.path = folder / "notes"
-        self.host = WorkerNotes(self.path)
+        self.host = WorkerNotes(self.path, mapped=mapped)
         self.worker = Notes(str(self.path))
 
     def close(self) -> None:
@@ -29,9 +29,9 @@ class Both:
         self.host.close()
 
 
-@pytest.fixture
-def both(tmp_path: Path):
-    made = Both(tmp_path)
+@pytest.fixture(params=[True, False], ids=["mapped", "asking"])
+def both(tmp_path: Path, request: pytest.FixtureRequest):
+    made = Both(tmp_path, mapped=request.param)
     yield made
     made.close()
     assert not made.path.exists()
@@ -121,13 +121,53 @@ def test_a_time_that_no_task_takes_is_nonsense_too(both: Both, seconds: float) -
         both.host.take(0)
 
 
-def test_a_worker_that_cuts_the_file_off_has_begun_nothing(both: Both) -> None:
+def test_what_is_handed_over_is_found_once(both: Both) -> None:
+    assert not both.worker.has_post(0)
+    for message in (b"one", b"", b"x" * notes.MAX_POST):
+        assert both.host.post(message, 0)
+        assert both.worker.has_post(0)
+        assert both.worker.post() == message
+        both.worker.fetch()
+        assert not both.worker.has_post(0)
+
+
+def test_what_is_handed_over_waits_for_the_messages_that_were_sent_before(both: Both) -> None:
+    assert both.host.post(b"third", 2)
+    assert [both.worker.has_post(received) for received in range(3)] == [False, False, True]
+
+
+def test_nothing_is_handed_over_that_has_no_room(both: Both) -> None:
+    assert not both.host.post(b"x" * (notes.MAX_POST + 1), 0)
+    assert not both.worker.has_post(0)
+
+
+def test_nothing_is_handed_over_to_a_worker_that_sleeps(both: Both) -> None:
+    both.worker.sleep(begin=True)
+    assert both.host.is_asleep()
+    assert not both.host.post(b"message", 0)
+    both.worker.sleep(begin=False)
+    assert not both.worker.has_post(0)
+    assert not both.host.is_asleep()
+
+
+def test_there_is_more_until_all_of_it_is_taken(both: Both) -> None:
+    assert not both.host.has_more()
+    both.worker.add(b"ending", 1, 0.5)
+    assert both.host.take(0) == []
+    assert both.host.has_more()
+    both.host.take(1)
+    assert not both.host.has_more()
+
+
+def test_a_worker_that_cuts_the_file_off_has_begun_nothing(tmp_path: Path) -> None:
+    both = Both(tmp_path)  # not mapped, as where workers are not trusted
     both.worker.begin()
     both.worker.add(b"ending", 0, 0.5)
     os.truncate(both.path, 20)
     assert both.host.begun() == 0
     os.truncate(both.path, 100)
     both.host.take(0)
+    both.close()
 
 
 @pytest.mark.skipif(os.name == "nt", reason="limits are those of POSIX")

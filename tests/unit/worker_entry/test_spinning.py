@@ -41,4 +41,4 @@ def test_who_looks_gives_up_in_time_or_when_there_is_something_else() -> None:
     spinning, asked = Spinning(), iter([False, False, True])
     assert spinning.look(lambda: next(asked), math.inf)
     assert not spinning.look(lambda: False, time.monotonic() + 0.001)
-    assert not spinning.look(lambda: False, math.inf, lambda: True)
+    assert not spinning.look(lambda: False, math.inf, is_wanted=lambda: True)
