@@ -145,11 +145,13 @@ class Scenes(PoolBooks):
             self.advance_calls(worker)
             self.have_somebody_idle()
 
-    @rule()
-    def keep_others_waiting(self):
+    @rule(ends=MAYBE)
+    def keep_others_waiting(self, ends):
         """A task that was taken for a short one takes long, and others are behind it."""
-        worker = self.work_ahead(lambda p: p.ahead)
+        worker = self.work_ahead(lambda p: len(p.ahead) > ends)
         if worker and self.get_stuck(worker):
+            if ends:
+                self.end_task(worker, Outcome.COMPLETED)
             self.have_somebody_idle()
 
     def get_stuck(self, worker):
