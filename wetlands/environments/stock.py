@@ -4,8 +4,12 @@ uv links files from its cache, and needs as long again to find out what to link 
 For the same line of a lock and the same Python that has the same outcome every time, in relocatable
 venvs down to the scripts. So what it was is kept::
 
+    stock/<key>/             a wheel that was installed once
     stock/<key>/files.json   whose files they are, and how large and old each was
     stock/<key>/tree/        the files, as in a prefix: links, which take hardly any space
+
+Only what is installed a second time is kept: most wheels are not, and to keep one takes as long as
+to link it.
 
 As in uv's cache, a file that is edited in one environment is edited here as well. It is then newer
 than noted; the wheel is dropped, and uv asked, whose cache is looked at in the same way (`links`).
@@ -84,10 +88,12 @@ class Stock:
             return False
         for folder in edited:
             _drop(folder)
+            with contextlib.suppress(OSError):
+                os.mkdir(folder)  # it is to be kept again
         return not edited
 
     def keep(self, keys: Mapping[str, str], prefix: Path, manifests: Iterable[Manifest]) -> None:
-        """Keep the wheels that were just installed, and looked at, in a venv.
+        """Keep those wheels just installed, and looked at, that are not so for the first time.
 
         Nothing is kept where uv made copies: who wants them wants them here as well. That it can't
         be done, for want of space say, is no fault of the venv.
@@ -101,16 +107,25 @@ class Stock:
         files = [file.path for manifest in by_name.values() for file in manifest.files]
         if by_name.keys() != keys.keys() or len(files) != len(set(files)):
             return
-        missing = {n: k for n, k in keys.items() if not (self._folder / k / _LISTING).is_file()}
-        if not missing:
-            return
         with contextlib.suppress(OSError):
             self._folder.mkdir(exist_ok=True)
+            wanted = {name: key for name, key in keys.items() if self._is_wanted(key)}
+            if not wanted:
+                return
             with scratch_folder(self._folder) as (scratch, _):
-                for name, key in missing.items():
+                for name, key in wanted.items():
                     if _put_away(by_name[name], prefix, scratch / key):
                         with contextlib.suppress(OSError):  # somebody else was faster
+                            os.rmdir(self._folder / key)
                             os.rename(scratch / key, self._folder / key)
+
+    def _is_wanted(self, key: str) -> bool:
+        """Note that a wheel was installed; tell whether it was before, and is not kept."""
+        try:
+            os.mkdir(self._folder / key)
+        except FileExistsError:
+            return not (self._folder / key / _LISTING).is_file()
+        return False
 
     def forget(self, names: Iterable[str]) -> None:
         """Drop the wheels of these names."""
@@ -120,8 +135,11 @@ class Stock:
                 _drop(self._folder / key)
 
     def tidy(self) -> None:
-        """Remove what killed processes left half made or half removed."""
+        """Forget what was installed once, and remove what killed processes left half made."""
         sweep(self._folder)
+        for key in self._keys():
+            with contextlib.suppress(OSError):  # there is something in it
+                os.rmdir(self._folder / key)
         for litter in self._folder.glob(".trash-*"):
             shutil.rmtree(litter, ignore_errors=True)
 
@@ -134,7 +152,9 @@ class Stock:
             for note in folder.glob("*.dist-info/METADATA")
         }
         for key in self._keys():
-            wheel = read_json(self._folder / key / _LISTING) or {}
+            wheel = read_json(self._folder / key / _LISTING)
+            if wheel is None:
+                continue
             note = self._folder / key / _TREE / str(wheel.get("metadata"))
             if _identity(note) not in used:
                 yield self._folder / key
@@ -162,7 +182,9 @@ def keys_of(lock: str, python: Interpreter) -> dict[str, str] | None:
         name = _NAME.search(text)
         if name is None or _ELSEWHERE.search(text) or set(_HEADER.findall(text)) - _OF_AN_INDEX:
             return None
-        keys[canonical_name(name[1])] = hashlib.sha256((about + text).encode()).hexdigest()[:32]
+        keys[canonical_name(name[1])] = hashlib.sha256((about + text.strip()).encode()).hexdigest()[
+            :32
+        ]
     return keys
 
 
@@ -223,9 +245,9 @@ def _put_away(manifest: Manifest, prefix: Path, folder: Path) -> bool:
             return False
         files.append((path[len(inside) :], status.st_size, status.st_mtime_ns))
     for name in _folders(files):
-        os.makedirs(tree / name, exist_ok=True)
+        os.makedirs(f"{tree}/{name}", exist_ok=True)
     for path, _, _ in files:
-        os.link(prefix / path, tree / path)
+        os.link(f"{inside}{path}", f"{tree}/{path}")
     listing = {
         "layout": LAYOUT,
         "name": canonical_name(manifest.name),

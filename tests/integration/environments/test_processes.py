@@ -161,7 +161,8 @@ def test_a_creation_killed_at_any_stage_is_repaired(
 def test_a_creation_killed_while_it_links_is_repaired(
     registry: Registry, shared_root: Path, name: str, create: Create, point: str
 ) -> None:
-    registry.ensure(f"{name}-before", parse_recipe(WISH))
+    for number in range(2):
+        registry.ensure(f"{name}-before-{number}", parse_recipe(WISH))
     with creator(shared_root, name) as process:
         read_until(process, point)
         process.kill()

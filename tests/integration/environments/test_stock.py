@@ -37,6 +37,14 @@ def made(registry: Registry, name: str, **wish: list[str]) -> Prefix:
     return registry.ensure(name, parse_recipe(wish or WISH))
 
 
+def made_twice(registry: Registry, name: str, **wish: list[str]) -> Prefix:
+    """Return what was made last; then its wheels are kept."""
+    made(registry, f"{name}-before", **wish)
+    prefix = made(registry, name, **wish)
+    assert not linked(prefix)
+    return prefix
+
+
 def linked(prefix: Prefix) -> bool:
     log = Layout(prefix.path.parent).log.read_text(encoding="utf-8")
     return "linked as they were installed before" in log and "$ uv" not in log
@@ -62,11 +70,11 @@ def files_of(prefix: Prefix) -> dict[str, bytes]:
 def test_what_was_installed_before_is_linked_and_is_the_same(
     own: Registry, monkeypatch: pytest.MonkeyPatch, by: str
 ) -> None:
-    first = made(own, "the-first")
+    first = made_twice(own, "the-first")
     if by == "python":
         monkeypatch.setattr(module, "_has_cp", lambda: False)
     second = made(own, "the-second")
-    assert [linked(first), linked(second)] == [False, True]
+    assert linked(second)
     assert files_of(first) == files_of(second)
     assert not any(PROMPT.encode() in content for content in files_of(second).values())
     assert os.path.samefile(six_of(first), six_of(second))
@@ -75,7 +83,7 @@ def test_what_was_installed_before_is_linked_and_is_the_same(
 
 
 def test_its_programs_and_its_activation_are_its_own(own: Registry) -> None:
-    made(own, "one")
+    made_twice(own, "one")
     other = made(own, "other")
     assert run_in(other, "import sys; print(sys.prefix)") == str(other.path)
     program = other.path / "bin" / "tqdm"
@@ -89,15 +97,14 @@ def test_its_programs_and_its_activation_are_its_own(own: Registry) -> None:
 
 
 def test_a_lock_with_more_in_it_is_installed_by_uv_and_kept(own: Registry) -> None:
-    made(own, "one", pip=["six==1.16.0"])
-    more = made(own, "more")
-    assert not linked(more)
+    made_twice(own, "one", pip=["six==1.16.0"])
+    more = made_twice(own, "more")
     assert linked(made(own, "again"))
     assert packages_of(more) == {"six": "1.16.0", "tqdm": "4.67.1"}
 
 
 def test_another_python_gets_nothing_of_it(own: Registry, python_of: object) -> None:
-    made(own, "one", pip=["six==1.16.0"])
+    made_twice(own, "one", pip=["six==1.16.0"])
     python_of("3.10")  # type: ignore[operator]
     recipe = parse_recipe({"python": "3.10", "pip": ["six==1.16.0"]})
     assert not linked(own.ensure("older", recipe))
@@ -123,7 +130,7 @@ def damage_listing(file: Path) -> None:
 def test_what_is_not_as_it_was_is_installed_anew_and_kept_again(
     own: Registry, harm: object
 ) -> None:
-    first = made(own, "first")
+    first = made_twice(own, "first")
     whole = six_of(first).read_bytes()
     harm(six_of(first))  # type: ignore[operator]
     second = made(own, "second")
@@ -137,12 +144,13 @@ def test_what_is_not_as_it_was_is_installed_anew_and_kept_again(
 
 def test_nothing_is_kept_of_copies(own: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("UV_LINK_MODE", "copy")
-    made(own, "one")
+    made_twice(own, "one")
     assert not linked(made(own, "two"))
 
 
 def test_what_no_environment_has_is_pruned(own: Registry) -> None:
-    first = made(own, "first")
+    first = made_twice(own, "first")
+    own.delete(own.open("first-before"))
     made(own, "second", pip=["six==1.16.0"])
     assert own.upkeep.prune(30, trial=False).cache_entries == ()
     own.delete(first)
@@ -154,7 +162,7 @@ def test_what_no_environment_has_is_pruned(own: Registry) -> None:
 
 
 def test_a_name_that_shells_would_read_otherwise_is_a_prompt_too(own: Registry) -> None:
-    made(own, "plain", pip=["six==1.16.0"])
+    made_twice(own, "plain", pip=["six==1.16.0"])
     odd = made(own, "it's $HOME", pip=["six==1.16.0"])
     assert run_in(odd, "import six; print(six.__version__)") == "1.16.0"
     assert "it's $HOME" in (odd.path / "pyvenv.cfg").read_text(encoding="utf-8")

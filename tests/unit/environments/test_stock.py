@@ -35,6 +35,10 @@ def test_each_package_has_a_key_by_its_canonical_name(python: Interpreter) -> No
     assert keys is not None
     assert list(keys) == ["zope-interface", "other"]
     assert len(set(keys.values())) == 2
+    before, behind = keys_of(other + "\n" + PACKAGE, python), keys_of(PACKAGE, python)
+    assert before is not None
+    assert behind is not None
+    assert before["zope-interface"] == behind["zope-interface"] == keys["zope-interface"]
     assert keys_of("# another title\n" + PACKAGE, python) == keys_of(PACKAGE, python)
     assert keys_of("packages = []\n", python) == {}
 
