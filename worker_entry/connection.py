@@ -94,7 +94,12 @@ class TaskSocket:
     def send_ending(self, message: protocol.Message) -> None:
         """Send the last message of a task, when none of its code is running any more."""
         self._sending = False  # should it have been interrupted just before it said so itself
-        self.send(message)
+        self._say(message, noting=False)
+
+    def tell_ending(self, message: protocol.Message) -> None:
+        """Tell the host of it; see `send_ending` and `tell`."""
+        self._sending = False
+        self._say(message, noting=True)
 
     def _say(self, message: protocol.Message, *, noting: bool) -> None:
         frames = protocol.encode(message)
@@ -102,7 +107,7 @@ class TaskSocket:
         for frame in payload[1:] if len(payload) > 1 else ():
             if type(frame) is Table:
                 frame.lend()
-        self._waiting.append((frames, noting and len(payload) < 2))
+        self._waiting.append((frames, noting))
         if self._sending:
             return  # we interrupted the sending of another, which goes on with this one
         self._sending = True

@@ -268,12 +268,12 @@ class Worker:
         """
         if not self._packed:
             self._notes.end(self._seconds)
+            # Is it watched, the host is about to have another task for us.
             self._socket.expects = self._notes.is_watched()
-            if self._socket.expects and self._note(ending) and self._notes.is_watched():
-                self._told = None  # the host is looking for it at this moment
-            else:
-                self._socket.send_ending(ending)
-                self._told = ending if _is_small(ending) else None
+            sent = self._socket.sent
+            self._socket.tell_ending(ending)
+            noted = sent == self._socket.sent
+            self._told = None if noted or not _is_small(ending) else ending
         elif type(ending) is protocol.Void or not self._note(ending):
             self._socket.send_ending(ending)
         elif bell:
