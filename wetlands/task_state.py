@@ -122,15 +122,16 @@ class TaskState(Generic[T]):
     _finished: float | None = None
     _future: TaskFuture[T] | None = None  #: made when somebody asks for it
     _past_future: Callable[[], TaskFuture[T] | None] = staticmethod(lambda: None)
+    _over = False  #: it has ended, and who waited is about to be woken
+    _own_name: TaskName | None = None
+    _latch: Latch | None = None
 
     def __init__(self, driver: TaskDriver, number: int, description: str) -> None:
         self._driver = driver
         self.number = number  #: what its pool and its workers call it
         self._description = description
-        self._name = TaskName()
         # Reentrant, because a value that is rebuilt under it may run any code.
         self._lock = _RLock()
-        self._ended = Latch()
 
     @property
     def _public(self) -> Task[T]:
@@ -148,6 +149,19 @@ class TaskState(Generic[T]):
         """Why the task failed; None unless it has."""
         self.status  # noqa: B018  (rebuilds the value, which may be what fails)
         return self._exception
+
+    @property
+    def _name(self) -> TaskName:
+        return self._own_name or cast(TaskName, vars(self).setdefault("_own_name", TaskName()))
+
+    @property
+    def _ended(self) -> Latch:
+        """Set at the end; made for the first who asks, as those that are queued need none."""
+        # In one step, so that of two threads which ask first both get the same.
+        latch: Latch = self._latch or vars(self).setdefault("_latch", Latch())
+        if self._over:  # maybe just before there was a latch to set
+            latch.set()
+        return latch
 
     # -- for the pool -----------------------------------------------------------------------------
 
@@ -218,7 +232,9 @@ class TaskState(Generic[T]):
                 self._past_future = weakref.ref(future)
         if future is not None:
             future._settle(status, error)
-        self._ended.set()
+        self._over = True
+        if self._latch is not None:
+            self._latch.set()
         for wake in wakers:
             wake()
         if listeners and missed:
@@ -253,7 +269,7 @@ class TaskState(Generic[T]):
 
     def _wait(self, timeout: float | None) -> bool:
         """Wait for the end, ``timeout`` seconds at most; say whether it came."""
-        return self._ended.is_set() or self._driver.wait_for_end(self._ended, timeout)
+        return self._over or self._driver.wait_for_end(self._ended, timeout)
 
     def _get_future(self) -> TaskFuture[T]:
         """Return the future. Once the task has ended it is not kept: it refers to the task, and a
