@@ -436,6 +436,41 @@ def test_a_listener_that_exits_as_well_holds_nobody_up(launch: Launch) -> None:
     assert time.monotonic() - begin < 2
 
 
+def test_a_listener_exits_in_the_instant_before_the_end_begins(
+    launch: Launch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    env = launch()
+    entered, go_on, done = threading.Event(), threading.Event(), threading.Event()
+    end, come = Host._end, []
+
+    def late(host: Host) -> None:
+        come.append(host)
+        if len(come) == 1:
+            wait_until(lambda: len(come) == 2)  # the listener, too
+        else:
+            wait_until(host._ending.locked)
+        end(host)
+
+    monkeypatch.setattr(Host, "_end", late)
+
+    def leave(event: Any) -> None:
+        if event.task.status.is_finished():
+            entered.set()
+            go_on.wait(5)
+            env.exit()
+            done.set()
+
+    env.submit(WORK, "echo", (1,), start=False).listen(leave).start()
+    assert entered.wait(5)
+    other = threading.Thread(target=env.exit)
+    other.start()
+    wait_until(lambda: env._closing._driver.closed.is_set())  # type: ignore[union-attr]
+    go_on.set()
+    assert done.wait(5)
+    other.join(5)
+    assert not other.is_alive()
+
+
 # -- what nobody holds any more --------------------------------------------------------------------
 
 

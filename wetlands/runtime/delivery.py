@@ -13,6 +13,8 @@ import queue
 import threading
 from collections.abc import Callable
 
+from wetlands.latch import Latch
+
 logger = logging.getLogger(__name__)
 
 
@@ -22,6 +24,8 @@ class Delivery:
     def __init__(self) -> None:
         self._queue: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="wetlands-delivery", daemon=True)
+        self._over = Latch()  #: it has come to its end, or is not to be waited for
+        self._let_go = False
 
     def start(self) -> None:
         """Start the thread."""
@@ -42,13 +46,26 @@ class Delivery:
             self.call(done.set)
             done.wait(timeout)
 
+    def let_go(self) -> None:
+        """Have nobody wait for the end of the thread: it is the caller, who waits for others."""
+        self._let_go = True
+        self._over.set()
+
     def stop(self, timeout: float) -> None:
         """End the thread when it has delivered what it has; wait ``timeout`` seconds for that."""
         self._queue.put(None)
-        if not self.is_current():
+        if self.is_current():
+            return
+        if self._over.wait(timeout) and not self._let_go:
             self._thread.join(timeout)
 
     def _run(self) -> None:
+        try:
+            self._deliver()
+        finally:
+            self._over.set()
+
+    def _deliver(self) -> None:
         while True:
             function = self._queue.get()
             if function is None:

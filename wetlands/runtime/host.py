@@ -75,12 +75,8 @@ class Host:
                 "them: launch an environment of its own here, or start the child with 'spawn'."
             )
 
-    def stop(self, *, by_listener: bool) -> None:
-        """End all threads: first what starts things, last what tells the user.
-
-        Args:
-            by_listener: Whether the delivery thread waits for this, and so can't be waited for.
-        """
+    def stop(self) -> None:
+        """End all threads: first what starts things, last what tells the user."""
         self.launcher.stop(_JOIN)
         self.reaper.stop()
         self.loop.stop(_JOIN)
@@ -88,23 +84,21 @@ class Host:
         self.transport.close()
         for folder in (self.folder, *self.segment_folders):
             folder.remove()
-        self.delivery.stop(0.0 if by_listener else _JOIN)
+        self.delivery.stop(_JOIN)
 
     def end(self) -> None:
         """Stop, once, however often this is asked for; return when nothing is left."""
-        by_listener = self.delivery.is_current()
-        if by_listener and self._ending.locked():
-            return  # who ends it waits for this thread
+        if self.delivery.is_current():  # a listener exits
+            self.delivery.let_go()
         if not self._ended.is_set():
             # On a thread, because waiting for it is all that Ctrl-C can interrupt then.
-            options = {"by_listener": by_listener}
-            threading.Thread(target=self._end, kwargs=options, name="wetlands-stop").start()
+            threading.Thread(target=self._end, name="wetlands-stop").start()
             self._ended.wait()
 
-    def _end(self, *, by_listener: bool) -> None:
+    def _end(self) -> None:
         if self._ending.acquire(blocking=False):
             try:
-                self.stop(by_listener=by_listener)
+                self.stop()
             finally:
                 self._ended.set()
 
