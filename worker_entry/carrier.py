@@ -30,8 +30,16 @@ if TYPE_CHECKING:
             They hold the bytes of this moment: what happens to the buffers afterwards is not seen.
             """
 
+        def hand_back(self, buffers: Sequence[Any]) -> list[Any]:
+            """Do the same for a result, which nobody needs here any more: what came with the
+            arguments may go back as it is.
+            """
+
         def unpack(self, frames: Sequence[Any]) -> list[Any]:
             """Return what holds the bytes of the buffers, in order."""
+
+        def begin(self) -> None:
+            """Take note that another call begins, with arguments of its own."""
 
 
 class InlineCarrier:
@@ -44,6 +52,11 @@ class InlineCarrier:
     def pack(self, buffers: Sequence[Any]) -> list[Any]:
         """See `Carrier`."""
         return [bytes(buffer.raw()) for buffer in buffers]
+
+    hand_back = pack
+
+    def begin(self) -> None:
+        """See `Carrier`."""
 
     def unpack(self, frames: Sequence[Any]) -> list[Any]:
         """See `Carrier`."""

@@ -68,8 +68,14 @@ class Codec:
 
             self._loads, self._find, self._is_harmless = data.loads, allowed.find, data.is_harmless
 
-    def dumps(self, value: Any, name: str = "value") -> list[Any]:
+    def dumps(self, value: Any, name: str = "value", *, back: bool = False) -> list[Any]:
         """Return the value as frames.
+
+        Args:
+            value: The value.
+            name: What it is called in messages.
+            back: Whether it is the result of a call, so that what came with the arguments of that
+                may go back as it is.
 
         Raises:
             CodecError: It can't be pickled; the text says why, and which part of ``name`` it is.
@@ -78,7 +84,10 @@ class Codec:
             return [_pickle(value, protocol=self.protocol)]
         try:
             pickle, buffers = self._pickling.dumps(value, self.carrier.threshold, self.carrier.find)
-            return [pickle, *self.carrier.pack(buffers)] if buffers else [pickle]
+            if not buffers:
+                return [pickle]
+            pack = self.carrier.hand_back if back else self.carrier.pack
+            return [pickle, *pack(buffers)]
         except Exception as error:  # __reduce__ and __getstate__ of a user may raise anything
             raise CodecError(self._blame(value, name, error) or _say(error)) from error
 

@@ -17,9 +17,9 @@ from __future__ import annotations
 import os
 from typing import Any, Callable, Sequence
 
-from worker_entry.attachments import Attachments
+from worker_entry.attachments import Attachments, StaleReferenceError
 from worker_entry.carrier import InlineCarrier
-from worker_entry.segment import ALIGNMENT, SEATS
+from worker_entry.segment import ALIGNMENT, HEADER, SEATS
 from worker_entry.segment_pool import Lease, SegmentPool
 from worker_entry.segment_table import INLINE, read_table, write_entry
 
@@ -47,11 +47,13 @@ class Table(bytes):
 class Redeemed:
     """A table that was looked up: what it names is held until this is collected."""
 
-    def __init__(self, carrier: SegmentCarrier, frames: Sequence[Any], prefix: str) -> None:
+    def __init__(
+        self, carrier: SegmentCarrier, frames: Sequence[Any], prefix: str, lent: Lent | None
+    ) -> None:
         self._error: Exception | None = None
         self._buffers: list[Any] = []
         try:
-            self._buffers = carrier.look_up(frames, prefix)
+            self._buffers = carrier.look_up(frames, prefix, lent)
         except Exception as error:  # for who asks for the value
             self._error = error
 
@@ -67,6 +69,51 @@ class Redeemed:
         if self._error is not None:
             raise self._error
         return self._buffers
+
+
+class Lent:
+    """The segments of ours that a call was given, for what comes back in them.
+
+    Args:
+        payload: The frames of the call.
+    """
+
+    def __init__(self, payload: Sequence[Any]) -> None:
+        self._leases: dict[str, tuple[Lease, bool]] = {}  # and whether it is nobody's else
+        self._taken: list[tuple[str, int, int]] = []
+        for table in payload:
+            for kept in table.kept if type(table) is Table else ():
+                own = type(kept) is Lease
+                lease = kept if own else kept.lease  # that of an array which the caller shares
+                self._leases[lease.segment.name] = (lease, own)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._leases
+
+    def take_back(self, name: str, number: int, offset: int, size: int) -> Any:
+        """Return a buffer of a segment: itself, if nobody has anything else in there; or a copy.
+
+        Raises:
+            StaleReferenceError, ValueError: It can't be right.
+        """
+        lease, own = self._leases[name]
+        segment = lease.segment
+        if lease.number != number:
+            raise StaleReferenceError(f"lease {number} of segment {name} has ended")
+        if offset + size > segment.room:
+            raise ValueError("a buffer lies outside of its segment")
+        # Two results in the same memory were two arrays, and stay so.
+        shared = any(
+            name == other and offset < end and begin < offset + size
+            for other, begin, end in self._taken
+        )
+        self._taken.append((name, offset, offset + size))
+        begin = HEADER + offset
+        if shared or not own or segment.held():
+            return bytearray(segment.map[begin : begin + size])
+        exporter = (ctypes_bytes(HEADER + segment.room)).from_buffer(segment.map)
+        exporter.lease = lease
+        return memoryview(exporter).cast("B")[begin : begin + size]
 
 
 class SegmentCarrier:
@@ -98,10 +145,14 @@ class SegmentCarrier:
     def pack(self, buffers: Sequence[Any]) -> list[Any]:
         """See `Carrier`."""
         views = [buffer.raw() for buffer in buffers]
-        lying = self._lying(views)
-        # In a forked child everything is a copy, and the segments are its parent's.
-        lease = self._lease(_room(views, lying)) if os.getpid() == self._pid else None
-        return self._frames(views, lying, lease)
+        return self._pack(views, self._lying(views))
+
+    def hand_back(self, buffers: Sequence[Any]) -> list[Any]:
+        """See `Carrier`."""
+        return self.pack(buffers)
+
+    def begin(self) -> None:
+        """See `Carrier`."""
 
     def unpack(self, frames: Sequence[Any]) -> list[Any]:
         """See `Carrier`."""
@@ -110,16 +161,21 @@ class SegmentCarrier:
             return self.look_up(frames)
         return found.buffers()
 
-    def redeem(self, frames: Sequence[Any], prefix: str = "") -> Sequence[Any]:
+    def redeem(
+        self, frames: Sequence[Any], prefix: str = "", lent: Lent | None = None
+    ) -> Sequence[Any]:
         """Return a value's frames so that they hold what they name, as in `look_up`."""
-        return frames if len(frames) < 2 else (frames[0], Redeemed(self, frames[1:], prefix))
+        return frames if len(frames) < 2 else (frames[0], Redeemed(self, frames[1:], prefix, lent))
 
-    def look_up(self, frames: Sequence[Any], prefix: str = "") -> list[Any]:
+    def look_up(
+        self, frames: Sequence[Any], prefix: str = "", lent: Lent | None = None
+    ) -> list[Any]:
         """Return the buffers that a table names.
 
         Args:
             frames: The table and the buffers that came with it.
             prefix: How the names of the sender's segments begin.
+            lent: Segments of ours that the sender may give back.
 
         Raises:
             OSError, ValueError, StaleReferenceError: It can't be right.
@@ -131,16 +187,24 @@ class SegmentCarrier:
             if entry is None:
                 found += self._inline.unpack([next(inline)])
                 continue
-            place, name, number, private, offset, size = entry
+            name, offset, size = entry[1], *entry[4:]
+            if lent is not None and name in lent:
+                found.append(lent.take_back(name, entry[2], offset, size))
+                continue
             if not name.startswith(prefix):
                 raise ValueError(f"segment {name!r} is not the sender's own")
             data = borrowed.get(entry[:4])
             if data is None:
-                data = borrowed[entry[:4]] = self.attachments.borrow(place, name, number, private)
+                data = borrowed[entry[:4]] = self.attachments.borrow(*entry[:4])
             if offset + size > len(data):
                 raise ValueError("a buffer lies outside of its segment")
             found.append(data[offset : offset + size])
         return found
+
+    def _pack(self, views: Sequence[Any], lying: Sequence[Any]) -> list[Any]:
+        # In a forked child everything is a copy, and the segments are its parent's.
+        lease = self._lease(_room(views, lying)) if os.getpid() == self._pid else None
+        return self._frames(views, lying, lease)
 
     def _lying(self, views: Sequence[Any]) -> Sequence[Any]:
         """Return, for each buffer, its entry and what keeps it, or None if it is to be copied."""
@@ -158,7 +222,8 @@ class SegmentCarrier:
         for view, place in zip(views, lying):
             if place is not None:
                 entries.append(place[0])
-                kept.append(place[1])
+                if place[1] is not None:
+                    kept.append(place[1])
             elif lease is not None:
                 segment, size = lease.segment, len(view)
                 segment.write(offset, view)
@@ -181,6 +246,54 @@ class WorkerCarrier(SegmentCarrier):
         folders = config["folders"]
         pool = SegmentPool(folders, config["family"], config["owner"], config["ceiling"])
         super().__init__(pool, Attachments(folders, config["seat"]), config["threshold"])
+        #: Where the arguments of the present call lie: leases of the host, and addresses.
+        self._arguments: list[tuple[tuple[int, str, int], int, int]] = []
+
+    def begin(self) -> None:
+        """See `Carrier`."""
+        self._arguments = []
+
+    def unpack(self, frames: Sequence[Any]) -> list[Any]:
+        """See `Carrier`."""
+        found = super().unpack(frames)
+        # Each of them from its own beginning to its end, as the host looks at them one by one.
+        for entry, buffer in zip(read_table(bytes(frames[0])), found):
+            if entry is not None and not entry[3] and entry[5]:
+                begin = _address(buffer) - entry[4]
+                self._arguments.append((entry[:3], begin, begin + entry[4] + entry[5]))
+        return found
+
+    def hand_back(self, buffers: Sequence[Any]) -> list[Any]:
+        """See `Carrier`.
+
+        What lies in memory of an argument is named and not copied. By the time that the host reads
+        this, nothing here refers to it any more, as can be seen in the segment; or something does,
+        and the host makes a copy.
+        """
+        views = [buffer.raw() for buffer in buffers]
+        return self._pack(views, [self._lies_in_arguments(view) for view in views])
+
+    def _lies_in_arguments(self, view: Any) -> tuple[bytes, None] | None:
+        if not self._arguments or view.readonly or os.getpid() != self._pid:
+            return None
+        address = _address(view)
+        for lease, begin, end in self._arguments:
+            if begin <= address and address + len(view) <= end:
+                return write_entry(*lease, False, address - begin, len(view)), None
+        return None
+
+
+def ctypes_bytes(size: int) -> Any:
+    """Return the type of so many bytes, objects of which may have attributes."""
+    import ctypes
+
+    return ctypes.c_ubyte * size
+
+
+def _address(view: Any) -> int:
+    import ctypes
+
+    return ctypes.addressof(ctypes.c_char.from_buffer(view))
 
 
 def _aligned(size: int) -> int:

@@ -405,14 +405,17 @@ class Worker:
 
     def _loads(self, frames: tuple[bytes, ...], kind: str, what: str) -> Any:
         try:
-            return self._codec.loads(frames, ("args", "kwargs") if kind == "arguments" else "value")
+            if kind != "arguments":
+                return self._codec.loads(frames)
+            self._codec.carrier.begin()
+            return self._codec.loads(frames, ("args", "kwargs"))
         except CodecError as error:
             text = f"{what} can't be rebuilt in this environment: {error}"
             raise _UnusableError(kind, text) from error.__cause__
 
     def _dumps(self, value: Any) -> list[Any]:
         try:
-            return self._codec.dumps(value, "result")
+            return self._codec.dumps(value, "result", back=True)
         except CodecError as error:
             text = f"the result of type {type_name(value)} can't be sent to the host: {error}"
             raise _UnusableError("result", text) from error.__cause__

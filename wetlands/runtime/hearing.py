@@ -189,7 +189,13 @@ class Hearing:
             self._records.log_task(worker, task, message)
 
     def _on_result(self, worker: WorkerLink, message: protocol.Result) -> None:
-        detail = self._redeem(worker, message.payload)
+        entry = self._driver.entries.get(message.task)
+        lent = (
+            ()
+            if entry is None or worker.busy_with != (message.task, message.attempt)
+            else entry.payload
+        )
+        detail = self._redeem(worker, message.payload, lent)
         self._end(worker, message.task, message.attempt, Outcome.COMPLETED, detail)
 
     def _on_kept(self, worker: WorkerLink, message: protocol.Kept) -> None:
@@ -268,10 +274,19 @@ class Hearing:
         """
         return worker.process is not None and worker.process.output.printed() != worker.printed
 
-    def _redeem(self, worker: WorkerLink, payload: Sequence[Any]) -> Sequence[Any]:
-        """Have the value hold its segments from now on, whether it is ever looked at or not."""
+    def _redeem(
+        self, worker: WorkerLink, payload: Sequence[Any], lent: Sequence[Any] = ()
+    ) -> Sequence[Any]:
+        """Have the value hold its segments from now on, whether it is ever looked at or not.
+
+        Args:
+            worker: Who sent it.
+            payload: The value.
+            lent: The payload of the task whose result it is.
+        """
         if len(payload) > 1 and isinstance(self._carrier, HostCarrier):
-            return self._carrier.redeem_from(worker.id.slot, worker.id.incarnation, payload)
+            sender = (worker.id.slot, worker.id.incarnation)
+            return self._carrier.redeem_from(*sender, payload, lent)
         return payload
 
     def _task_of(self, worker: WorkerLink, task: int, attempt: int) -> Task[Any] | None:

@@ -17,7 +17,7 @@ from typing import Any
 from wetlands.runtime.sharing import SharedArrays
 from worker_entry.attachments import Attachments
 from worker_entry.segment import HEADER, RETIRED
-from worker_entry.segment_carrier import THRESHOLD, SegmentCarrier, Table, settle
+from worker_entry.segment_carrier import THRESHOLD, Lent, SegmentCarrier, Table, settle
 from worker_entry.segment_pool import Lease, SegmentPool
 
 #: Between two looks for space, in seconds.
@@ -83,9 +83,14 @@ class HostCarrier(SegmentCarrier):
         self.attachments.forget(prefix)
         return lambda: self._remove(prefix)
 
-    def redeem_from(self, slot: int, incarnation: int, frames: Sequence[Any]) -> Sequence[Any]:
-        """Return a worker's result so that it holds what it names, of that worker's segments."""
-        return self.redeem(frames, self._prefix(slot, incarnation))
+    def redeem_from(
+        self, slot: int, incarnation: int, frames: Sequence[Any], payload: Sequence[Any] = ()
+    ) -> Sequence[Any]:
+        """Return a worker's result so that it holds what it names: of that worker's segments, and
+        of those that came with its task's payload.
+        """
+        lent = Lent(payload) if len(payload) > 1 else None
+        return self.redeem(frames, self._prefix(slot, incarnation), lent)
 
     def close(self) -> None:
         """Remove all segments; arrays that lie in them stay as they are."""

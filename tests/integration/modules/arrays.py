@@ -81,3 +81,33 @@ def fork_and_drop():
         KEPT.clear()
         os._exit(0)
     os.waitpid(pid, 0)
+
+
+def double(array):
+    """Change an argument, and return it."""
+    array *= 2
+    return array
+
+
+def keep_and_return(name, array):
+    """Return what stays here as well."""
+    keep(name, array)
+    return array
+
+
+def change_kept(name, value):
+    """Change what was kept, and return it."""
+    KEPT[name][:] = value
+    return KEPT[name]
+
+
+def overlapping(array):
+    """Return two arrays in the same memory."""
+    return [array[:-1000], array[1000:], array]
+
+
+def publish_and_change(array, *, task):
+    """Publish an argument, then change it."""
+    task.set_output("before", array)
+    array[:] = -1
+    return array
