@@ -151,6 +151,10 @@ class Driver:
         """See `LoopClient`."""
         return len(self.entries)
 
+    def left(self) -> int:
+        """Return about how much is still to be done until all tasks have ended; for any thread."""
+        return len(self.entries) + self._host.loop.backlog(self)
+
     def break_down(self, error: BaseException) -> None:
         """See `LoopClient`."""
         story = [str(transition) for transition in self.core.story]

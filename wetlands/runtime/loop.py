@@ -201,6 +201,10 @@ class Loop:
         """Whether somebody has something to do that a pass is needed for."""
         return bool(self._inbox)
 
+    def backlog(self, client: LoopClient) -> int:
+        """Return how much is to be run for a client when passes are over."""
+        return len(self._endings.get(client, ()))
+
     def attend(self) -> None:
         """Have the loop thread watch the socket at once: somebody waits who does not lead."""
         self._led = False

@@ -379,8 +379,12 @@ class Pool:
         )
         self._host.loop.post(driver, lambda: driver.handle(CloseRequested(grace)))
         limit = grace + config.stop_grace + config.kill_retry * (config.kill_limit + 1) + 1.0
-        limit += len(driver.entries) * 1e-4  # ending a long queue takes its time
-        if not driver.closed.wait(limit):
+        left = driver.left()
+        while not driver.closed.wait(limit):
+            # Ending a long queue takes its time; it is over, as long as there is less and less.
+            if (now := driver.left()) < left:
+                left, limit = now, 1.0
+                continue
             logger.error("Environment %r did not close in time", self._plan.environment)
             driver.abandon(driver.all_tasks())
             driver.closed.set()
