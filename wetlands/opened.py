@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from wetlands.activation import Commands
 from wetlands.environment import Environment
+from wetlands.environments.disk import make_folder
 from wetlands.environments.registry import Prefix, Registry
 from wetlands.errors import EnvironmentConflictError
 
@@ -31,8 +32,6 @@ class OpenEnvironments:
     """
 
     def __init__(self, root: Path, progress: bool) -> None:
-        from wetlands.environments.disk import make_folder
-
         self.root = root
         make_folder(root)
         self.environments: dict[str, Environment] = {}

@@ -11,9 +11,9 @@ never sent, because the task was canceled, is free again when the frame is colle
 redeems a table as soon as it arrives: whether the value is ever looked at or not, what was made of
 the table is collected some time, and lets go.
 
-A result may lie in memory of the call's own arguments. The worker then names that (`hand_back`), and
-has let go of it when its answer is sent, but for what something of the user's keeps; which of both
-it is the host reads in the header of the segment, and takes it back (`Lent`) or makes a copy.
+A result may lie in memory of the call's own arguments. The worker then names that (`hand_back`),
+and has let go of it when its answer is sent, unless something of the user's keeps it. Which of both
+it is the host reads in the header of the segment: it takes it back (`Lent`), or makes a copy.
 """
 
 from __future__ import annotations

@@ -164,7 +164,7 @@ def test_libraries_of_users_are_imported_for_their_values_alone() -> None:
 
 
 def test_the_manager_is_imported_without_what_is_slow_to_load() -> None:
-    slow = {"dataclasses", "inspect", "subprocess", "shutil", "uuid", "json", "asyncio", "zmq"}
+    slow = {"dataclasses", "inspect", "subprocess", "shutil", "uuid", "asyncio", "zmq"}
     code = "import sys; from wetlands import EnvironmentManager; print(*sys.modules)"
     command = [sys.executable, "-I", "-c", code]
     loaded = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()

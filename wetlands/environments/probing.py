@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -131,6 +130,8 @@ def fingerprint_of(path: Path) -> list[int]:
 
 
 def _ask(path: Path) -> dict[str, Any]:
+    import subprocess  # loads slowly, and most answers are known
+
     command = [str(path), "-I", "-c", _SCRIPT]
     # PYTHON* is shut out by -I; what remains would only matter to the launcher of a macOS
     # framework.
@@ -157,7 +158,7 @@ def _ask(path: Path) -> dict[str, Any]:
 
 # A host without a console must not make one flash up for every tool that it runs.
 if sys.platform == "win32":
-    NO_WINDOW = subprocess.CREATE_NO_WINDOW
+    from subprocess import CREATE_NO_WINDOW as NO_WINDOW
 else:
     NO_WINDOW = 0
 
