@@ -46,7 +46,7 @@ from __future__ import annotations
 import mmap
 import struct
 import threading
-from typing import Iterator
+from typing import Any, Callable, Iterator
 
 BEGUN, WRITTEN, TAKEN, LASTED, WATCHED, ASLEEP, POSTED = range(7)
 #: How many numbers there are, and of what kind.
@@ -63,6 +63,15 @@ _ENDING = struct.Struct("=IIf")
 EXTRA = _ENDING.size
 
 
+def fence(lock: Callable[[], Any] = threading.Lock) -> None:
+    """Have what was written before be written, for other processors, before what follows is read.
+
+    By an atomic operation on a lock that nobody else has. One that is kept would stay locked if a
+    signal handler raised before it is released.
+    """
+    lock().acquire(False)
+
+
 class Notes:
     """The worker's end. For the main thread."""
 
@@ -70,9 +79,6 @@ class Notes:
         with open(path, "r+b") as file:
             self._map = mmap.mmap(file.fileno(), SIZE)
         self._numbers = memoryview(self._map)[: NUMBERS.size].cast("Q")
-        # Not needed for anything but the order in which memory is written and read.
-        fence = threading.Lock()
-        self._acquire, self._release = fence.acquire, fence.release
         self.begun = 0
         self._fetched = 0
 
@@ -80,8 +86,7 @@ class Notes:
         """Note that the next Run begins; say whether it may, or is reclaimed."""
         self.begun += 1
         self._numbers[BEGUN] = self.begun
-        self._acquire()
-        self._release()
+        fence()
         return not self._map[MARKS_AT + self.begun % MARKS]
 
     def end(self, seconds: float) -> None:
@@ -90,15 +95,13 @@ class Notes:
 
     def is_watched(self) -> bool:
         """Whether the host will find an ending that has been noted, without being told."""
-        self._acquire()
-        self._release()
+        fence()
         return self._numbers[WATCHED] != 0
 
     def sleep(self, *, begin: bool) -> None:
         """Say that a message is needed from now on, or not any more, to make us look here."""
         self._numbers[ASLEEP] = begin
-        self._acquire()
-        self._release()
+        fence()
 
     def has_post(self, received: int) -> bool:
         """Whether a message is in the mailbox, and its turn has come after so many others."""
@@ -126,8 +129,7 @@ class Notes:
         self._map[RING_AT + begin : RING_AT + begin + room] = noted[:room]
         if room < size:
             self._map[RING_AT : RING_AT + size - room] = noted[room:]
-        self._acquire()
-        self._release()
+        fence()
         self._numbers[WRITTEN] = written + size
         return True
 

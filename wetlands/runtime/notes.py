@@ -7,7 +7,6 @@ import errno
 import mmap
 import os
 import sys
-import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -171,22 +170,18 @@ class _Asking:
 
 
 class _Mapped:
-    """Reads and writes the file in memory. The lock is there for the order of what it does."""
+    """Reads and writes the file in memory."""
 
     def __init__(self, file: int) -> None:
         self._map = mmap.mmap(file, notes.SIZE)
-        fence = threading.Lock()
-        self._acquire, self._release = fence.acquire, fence.release
 
     def read(self, size: int, at: int) -> bytes:
         return self._map[at : at + size]
 
     def write(self, data: bytes, at: int) -> None:
-        self._acquire()
+        notes.fence()
         self._map[at : at + len(data)] = data
-        self._release()
-        self._acquire()
-        self._release()
+        notes.fence()
 
     def close(self) -> None:
         self._map.close()

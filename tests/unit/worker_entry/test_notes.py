@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import os
+import signal
+import threading
 from pathlib import Path
 
 import pytest
@@ -168,6 +170,31 @@ def test_a_worker_that_cuts_the_file_off_has_begun_nothing(tmp_path: Path) -> No
     os.truncate(both.path, 100)
     both.host.take(0)
     both.close()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="uses an alarm")
+def test_a_signal_handler_that_raises_leaves_nothing_locked(both: Both) -> None:
+    class AlarmError(Exception):
+        pass
+
+    def ring(number: int, frame: object) -> None:
+        raise AlarmError
+
+    before, hits = signal.signal(signal.SIGALRM, ring), 0
+    try:
+        while hits < 1500:
+            try:
+                signal.setitimer(signal.ITIMER_REAL, 0.00005 + hits % 50 * 1e-6)
+                while True:
+                    both.worker.is_watched()
+            except AlarmError:
+                hits += 1
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    asked = threading.Thread(target=both.worker.is_watched, daemon=True)
+    asked.start()
+    asked.join(5)
+    assert not asked.is_alive()
 
 
 @pytest.mark.skipif(os.name == "nt", reason="limits are those of POSIX")
