@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.support.waiting import wait_until
-from wetlands import Environment, EnvironmentManager
+from wetlands import Environment, EnvironmentManager, WorkerStatus
 from wetlands.core.policy import PoolConfig
 
 #: The module that workers run.
@@ -96,7 +96,8 @@ def gate(tmp_path: Path) -> Gate:
 def worker_pids(env: Environment) -> set[int]:
     """Return the process ids of all workers, which must all be idle."""
     assert env.worker_count == env._max_workers
-    return {worker.pid for worker in env.workers(0.01) if worker.pid is not None}
+    alive = [w for w in env.workers(0.01) if w.status is not WorkerStatus.ENDING]
+    return {worker.pid for worker in alive if worker.pid is not None}
 
 
 @pytest.fixture(scope="session")
