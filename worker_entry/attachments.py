@@ -5,8 +5,7 @@ first use. They go when their owner has given the segment up, or when there are 
 
 What arrays are made of is a ctypes array over the map: they keep it alive by the rules of the
 buffer protocol, however many views are made of them, and it keeps a *hold* alive. When the last one
-is collected so is the hold, and its finalizer says in the segment that it was let go of. (A
-memoryview would not do: NumPy takes from it the object below, and lets the view go.)
+is collected so is the hold, and its finalizer says in the segment that it was let go of.
 """
 
 from __future__ import annotations
@@ -16,7 +15,16 @@ import re
 import weakref
 from typing import Any, Callable, Sequence
 
-from worker_entry.segment import HEADER, RETIRED, SEATS, Segment, attach, map_file, open_existing
+from worker_entry.segment import (
+    HEADER,
+    RETIRED,
+    SEATS,
+    Segment,
+    attach,
+    exporter,
+    map_file,
+    open_existing,
+)
 
 #: Maps that are kept at least when nothing lies in them.
 _KEPT = 512
@@ -51,10 +59,7 @@ class _Attachment:
     """One mapped segment."""
 
     def __init__(self, found: Segment) -> None:
-        import ctypes
-
         self.segment = found
-        self.kind = ctypes.c_ubyte * (HEADER + found.room)
         self.number = 0  # of the lease that the hold is for
         self.count = 0
         self.hold: Any = None  # a weak reference
@@ -99,9 +104,13 @@ class Attachments:
         if hold is None or found.number != number:
             hold = self._take(found, number)
         data = _map_again(found.segment) if private else found.segment.map
-        exporter = found.kind.from_buffer(data)
-        exporter.hold = hold  # type: ignore[attr-defined,unused-ignore]
-        return memoryview(exporter).cast("B")[HEADER:]
+        memory = exporter(data)
+        memory.hold = hold
+        return memoryview(memory).cast("B")[HEADER:]
+
+    def find(self, place: int, name: str) -> Segment:
+        """Return a segment that was borrowed."""
+        return self._attached[place, name].segment
 
     def forget(self, prefix: str) -> None:
         """Let go of the maps of a process that is gone; what lies in them stays."""

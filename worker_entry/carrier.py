@@ -31,9 +31,12 @@ if TYPE_CHECKING:
             """
 
         def hand_back(self, buffers: Sequence[Any]) -> list[Any]:
-            """Do the same for a result, which nobody needs here any more: what came with the
-            arguments may go back as it is.
+            """Do the same for a result: what came with the arguments may go back as it is, and
+            `settle` has to follow.
             """
+
+        def settle(self, frames: Sequence[Any]) -> Sequence[Any]:
+            """Return the frames of a result that is gone here, with a copy of what is not."""
 
         def unpack(self, frames: Sequence[Any]) -> list[Any]:
             """Return what holds the bytes of the buffers, in order."""
@@ -54,6 +57,10 @@ class InlineCarrier:
         return [bytes(buffer.raw()) for buffer in buffers]
 
     hand_back = pack
+
+    def settle(self, frames: Sequence[Any]) -> Sequence[Any]:
+        """See `Carrier`."""
+        return frames
 
     def begin(self) -> None:
         """See `Carrier`."""

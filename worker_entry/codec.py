@@ -75,7 +75,7 @@ class Codec:
             value: The value.
             name: What it is called in messages.
             back: Whether it is the result of a call, so that what came with the arguments of that
-                may go back as it is.
+                may go back as it is; then `settle` has to follow.
 
         Raises:
             CodecError: It can't be pickled; the text says why, and which part of ``name`` it is.
@@ -90,6 +90,10 @@ class Codec:
             return [pickle, *pack(buffers)]
         except Exception as error:  # __reduce__ and __getstate__ of a user may raise anything
             raise CodecError(self._blame(value, name, error) or _say(error)) from error
+
+    def settle(self, frames: Sequence[Any]) -> Sequence[Any]:
+        """Return the frames of the result of a call, when nobody here needs it any more."""
+        return frames if len(frames) < 2 else [frames[0], *self.carrier.settle(frames[1:])]
 
     def dumps_whole(self, value: Any) -> bytes:
         """Return the value as one frame, whatever its size.

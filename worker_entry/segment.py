@@ -128,6 +128,16 @@ def _copy(target: Any, view: Any) -> None:
     ctypes.memmove(ctypes.addressof(to), ctypes.addressof(source), len(view))
 
 
+def exporter(memory: Any) -> Any:
+    """Return what arrays that are made of a map keep alive; and with it, what it has as attributes.
+
+    A memoryview would not do: NumPy takes from it the object below, and lets the view go.
+    """
+    import ctypes
+
+    return (ctypes.c_ubyte * len(memory)).from_buffer(memory)
+
+
 def create(place: int, folder: str, name: str, room: int, descriptor: int) -> Segment:
     """Make a segment of a new and empty file.
 

@@ -11,9 +11,9 @@ never sent, because the task was canceled, is free again when the frame is colle
 redeems a table as soon as it arrives: whether the value is ever looked at or not, what was made of
 the table is collected some time, and lets go.
 
-A result may lie in memory of the call's own arguments. The worker then names that (`hand_back`),
-and has let go of it when its answer is sent, unless something of the user's keeps it. Which of both
-it is the host reads in the header of the segment: it takes it back (`Lent`), or makes a copy.
+A result may lie in memory of the call's own arguments. The worker then names that (`hand_back`) and
+lets go of the result. The header of the segment says whether anybody still refers to something in
+there; if so, the worker makes a copy after all (`settle`), else the host takes the memory back.
 """
 
 from __future__ import annotations
@@ -21,11 +21,14 @@ from __future__ import annotations
 import os
 from typing import Any, Callable, Sequence
 
-from worker_entry.attachments import Attachments, StaleReferenceError
+from worker_entry.attachments import Attachments
 from worker_entry.carrier import InlineCarrier
 from worker_entry.segment import ALIGNMENT, HEADER, SEATS
 from worker_entry.segment_pool import Lease, SegmentPool
 from worker_entry.segment_table import INLINE, read_table, write_entry
+
+#: See `SegmentCarrier.look_up`.
+TakeBack = Callable[[str, int, int, int], Any]
 
 #: Below it, a copy through the socket is cheaper than what is done about a segment.
 THRESHOLD = 64 * 1024
@@ -52,7 +55,7 @@ class Redeemed:
     """A table that was looked up: what it names is held until this is collected."""
 
     def __init__(
-        self, carrier: SegmentCarrier, frames: Sequence[Any], prefix: str, lent: Lent | None
+        self, carrier: SegmentCarrier, frames: Sequence[Any], prefix: str, lent: TakeBack | None
     ) -> None:
         self._error: Exception | None = None
         self._buffers: list[Any] = []
@@ -73,51 +76,6 @@ class Redeemed:
         if self._error is not None:
             raise self._error
         return self._buffers
-
-
-class Lent:
-    """The segments of ours that a call was given, for what comes back in them.
-
-    Args:
-        payload: The frames of the call.
-    """
-
-    def __init__(self, payload: Sequence[Any]) -> None:
-        self._leases: dict[str, tuple[Lease, bool]] = {}  # and whether it is nobody's else
-        self._taken: list[tuple[str, int, int]] = []
-        for table in payload:
-            for kept in table.kept if type(table) is Table else ():
-                own = type(kept) is Lease
-                lease = kept if own else kept.lease  # that of an array which the caller shares
-                self._leases[lease.segment.name] = (lease, own)
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._leases
-
-    def take_back(self, name: str, number: int, offset: int, size: int) -> Any:
-        """Return a buffer of a segment: itself, if nobody has anything else in there; or a copy.
-
-        Raises:
-            StaleReferenceError, ValueError: It can't be right.
-        """
-        lease, own = self._leases[name]
-        segment = lease.segment
-        if lease.number != number:
-            raise StaleReferenceError(f"lease {number} of segment {name} has ended")
-        if offset + size > segment.room:
-            raise ValueError("a buffer lies outside of its segment")
-        # Two results in the same memory were two arrays, and stay so.
-        shared = any(
-            name == other and offset < end and begin < offset + size
-            for other, begin, end in self._taken
-        )
-        self._taken.append((name, offset, offset + size))
-        begin = HEADER + offset
-        if shared or not own or segment.held():
-            return bytearray(segment.map[begin : begin + size])
-        exporter = (ctypes_bytes(HEADER + segment.room)).from_buffer(segment.map)
-        exporter.lease = lease
-        return memoryview(exporter).cast("B")[begin : begin + size]
 
 
 class SegmentCarrier:
@@ -155,6 +113,10 @@ class SegmentCarrier:
         """See `Carrier`."""
         return self.pack(buffers)
 
+    def settle(self, frames: Sequence[Any]) -> Sequence[Any]:
+        """See `Carrier`."""
+        return frames
+
     def begin(self) -> None:
         """See `Carrier`."""
 
@@ -166,20 +128,21 @@ class SegmentCarrier:
         return found.buffers()
 
     def redeem(
-        self, frames: Sequence[Any], prefix: str = "", lent: Lent | None = None
+        self, frames: Sequence[Any], prefix: str = "", lent: TakeBack | None = None
     ) -> Sequence[Any]:
         """Return a value's frames so that they hold what they name, as in `look_up`."""
         return frames if len(frames) < 2 else (frames[0], Redeemed(self, frames[1:], prefix, lent))
 
     def look_up(
-        self, frames: Sequence[Any], prefix: str = "", lent: Lent | None = None
+        self, frames: Sequence[Any], prefix: str = "", lent: TakeBack | None = None
     ) -> list[Any]:
         """Return the buffers that a table names.
 
         Args:
             frames: The table and the buffers that came with it.
             prefix: How the names of the sender's segments begin.
-            lent: Segments of ours that the sender may give back.
+            lent: Returns a buffer of ours that the sender may give back, by the name of its
+                segment, the lease's number, offset and size; None if it is none.
 
         Raises:
             OSError, ValueError, StaleReferenceError: It can't be right.
@@ -191,9 +154,10 @@ class SegmentCarrier:
             if entry is None:
                 found += self._inline.unpack([next(inline)])
                 continue
-            name, offset, size = entry[1], *entry[4:]
-            if lent is not None and name in lent:
-                found.append(lent.take_back(name, entry[2], offset, size))
+            name, offset, size = entry[1], entry[4], entry[5]
+            mine = None if lent is None else lent(name, entry[2], offset, size)
+            if mine is not None:
+                found.append(mine)
                 continue
             if not name.startswith(prefix):
                 raise ValueError(f"segment {name!r} is not the sender's own")
@@ -260,38 +224,57 @@ class WorkerCarrier(SegmentCarrier):
     def unpack(self, frames: Sequence[Any]) -> list[Any]:
         """See `Carrier`."""
         found = super().unpack(frames)
-        # Each of them from its own beginning to its end, as the host looks at them one by one.
         for entry, buffer in zip(read_table(bytes(frames[0])), found):
-            if entry is not None and not entry[3] and entry[5]:
+            if entry is not None and not entry[6] and len(buffer):
                 begin = _address(buffer) - entry[4]
                 self._arguments.append((entry[:3], begin, begin + entry[4] + entry[5]))
         return found
 
     def hand_back(self, buffers: Sequence[Any]) -> list[Any]:
-        """See `Carrier`.
-
-        What lies in memory of an argument is named and not copied. By the time that the host reads
-        this, nothing here refers to it any more, as can be seen in the segment; or something does,
-        and the host makes a copy.
-        """
+        """See `Carrier`."""
         views = [buffer.raw() for buffer in buffers]
-        return self._pack(views, [self._lies_in_arguments(view) for view in views])
+        named: list[tuple[int, int]] = []
+        return self._pack(views, [self._in_arguments(view, named) for view in views])
 
-    def _lies_in_arguments(self, view: Any) -> tuple[bytes, None] | None:
+    def settle(self, frames: Sequence[Any]) -> Sequence[Any]:
+        """See `Carrier`."""
+        if not self._arguments:
+            return frames
+        entries, inline = read_table(bytes(frames[0])), iter(frames[1:])
+        arguments = {entry: None for entry, _, _ in self._arguments}
+        lent = {e[:3]: self.attachments.find(*e[:2]) for e in entries if e and e[:3] in arguments}
+        if not any(segment.held() for segment in lent.values()):
+            return frames
+        views: list[Any] = []
+        lying: list[Any] = []
+        for entry in entries:
+            source = entry and lent.get(entry[:3])
+            if entry is None:
+                views.append(memoryview(next(inline)))
+            elif source:
+                begin = HEADER + entry[4]
+                views.append(memoryview(source.map)[begin : begin + entry[5]])
+            else:
+                views.append(b"")
+            lying.append((write_entry(*entry), frames[0]) if entry and not source else None)
+        copied = self._pack(views, lying)
+        # Those that lie in segments of ours stay there.
+        copied[0].kept = (*frames[0].kept, *(k for k in copied[0].kept if k is not frames[0]))
+        return copied
+
+    def _in_arguments(self, view: Any, named: list[tuple[int, int]]) -> tuple[bytes, None] | None:
+        """Return the entry of a buffer in memory of an argument that is not ``named`` before."""
         if not self._arguments or view.readonly or os.getpid() != self._pid:
             return None
-        address = _address(view)
-        for lease, begin, end in self._arguments:
-            if begin <= address and address + len(view) <= end:
-                return write_entry(*lease, False, address - begin, len(view)), None
+        begin = _address(view)
+        end = begin + len(view)
+        if any(begin < other and one < end for one, other in named):
+            return None  # two results in the same memory were two arrays, and stay so
+        for lease, first, last in self._arguments:
+            if first <= begin and end <= last:
+                named.append((begin, end))
+                return write_entry(*lease, False, begin - first, len(view)), None
         return None
-
-
-def ctypes_bytes(size: int) -> Any:
-    """Return the type of so many bytes, objects of which may have attributes."""
-    import ctypes
-
-    return ctypes.c_ubyte * size
 
 
 def _address(view: Any) -> int:

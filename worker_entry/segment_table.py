@@ -5,6 +5,7 @@ Layout of an entry, little-endian, without gaps::
     kind       1 byte     0: the buffer comes as a frame of its own, and what follows is 0
                           1: it lies in a segment
                           2: the same, and what the receiver writes stays with him
+                          3: as 1, in an array of the sender's, who goes on using it
     place      1 byte     the number of the folder in which the segment lies
     length     1 byte     of the segment's name
     number     4 bytes    the lease that is meant
@@ -21,17 +22,26 @@ import struct
 from typing import Tuple
 
 _HEAD = struct.Struct("<BBBIQQ")
-_INLINE, _LYING, _PRIVATE = 0, 1, 2
+_INLINE, _LYING, _PRIVATE, _SHARED = range(4)
 
 #: An entry for a buffer that comes as a frame of its own.
 INLINE = _HEAD.pack(_INLINE, 0, 0, 0, 0, 0)
-#: The folder's number, the name, the lease's number, whether to map it privately, offset and size.
-Place = Tuple[int, str, int, bool, int, int]
+#: The folder's number, the name, the lease's number, whether to map it privately, offset and size,
+#: and whether the sender goes on using it.
+Place = Tuple[int, str, int, bool, int, int, bool]
 
 
-def write_entry(place: int, name: str, number: int, private: bool, offset: int, size: int) -> bytes:
+def write_entry(
+    place: int,
+    name: str,
+    number: int,
+    private: bool,
+    offset: int,
+    size: int,
+    shared: bool = False,
+) -> bytes:
     """Return the entry of a buffer that lies in a segment."""
-    kind = _PRIVATE if private else _LYING
+    kind = _PRIVATE if private else _SHARED if shared else _LYING
     return _HEAD.pack(kind, place, len(name), number, offset, size) + name.encode()
 
 
@@ -50,10 +60,10 @@ def read_table(table: bytes) -> list[Place | None]:
             if kind == _INLINE and not length:
                 found.append(None)
                 continue
-            if not _LYING <= kind <= _PRIVATE or at > end:
+            if not _LYING <= kind <= _SHARED or at > end:
                 raise ValueError("the table of buffers makes no sense")
             name = table[at - length : at].decode("ascii")
-            found.append((place, name, number, kind == _PRIVATE, offset, size))
+            found.append((place, name, number, kind == _PRIVATE, offset, size, kind != _LYING))
     except struct.error:
         raise ValueError("the table of buffers makes no sense") from None
     return found

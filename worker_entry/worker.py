@@ -321,12 +321,15 @@ class Worker:
             name = clean(type_name(value), MAX_NAME)
             kept.keep(run.task, value)
             return protocol.Kept(run.task, run.attempt, name)
+        frames = getattr(value, "frames", ()) if call.get("each") else ()
+        if frames:
+            return protocol.Result(run.task, run.attempt, tuple(frames))
         try:
-            frames = getattr(value, "frames", ()) if call.get("each") else ()
-            frames = frames or self._dumps(value)
+            frames = self._dumps(value)
         except _UnusableError as error:
             return protocol.Failure(run.task, run.attempt, _describe(error))
-        return protocol.Result(run.task, run.attempt, tuple(frames))
+        del value  # only now can it be seen whether anything else refers to it
+        return protocol.Result(run.task, run.attempt, tuple(self._codec.settle(frames)))
 
     def _call(
         self, call: dict[str, Any], payload: tuple[bytes, ...], handle: RemoteTaskHandle

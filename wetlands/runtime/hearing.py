@@ -189,13 +189,8 @@ class Hearing:
             self._records.log_task(worker, task, message)
 
     def _on_result(self, worker: WorkerLink, message: protocol.Result) -> None:
-        entry = self._driver.entries.get(message.task)
-        lent = (
-            ()
-            if entry is None or worker.busy_with != (message.task, message.attempt)
-            else entry.payload
-        )
-        detail = self._redeem(worker, message.payload, lent)
+        own = worker.busy_with == (message.task, message.attempt)
+        detail = self._redeem(worker, message.payload, worker.payload if own else ())
         self._end(worker, message.task, message.attempt, Outcome.COMPLETED, detail)
 
     def _on_kept(self, worker: WorkerLink, message: protocol.Kept) -> None:

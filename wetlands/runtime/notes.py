@@ -31,6 +31,7 @@ class WorkerNotes:
     def __init__(self, path: Path, *, mapped: bool = False) -> None:
         self._path = path
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        self._access: _Mapped | _Asking = _Asking(self._file)
         self._taken = 0
         self._taken_written = _NO  #: the same, as it is written
         self._posted = 0
@@ -38,9 +39,10 @@ class WorkerNotes:
         self.waits = False  #: there are endings that come after a message that has not been read
         try:
             # Not a hole: to find no room for it later would be a SIGBUS in the worker.
-            if _write(self._file, bytes(notes.SIZE), 0) < notes.SIZE:
+            if self._access.write(bytes(notes.SIZE), 0) < notes.SIZE:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
-            self._access: _Mapped | _Asking = (_Mapped if mapped else _Asking)(self._file)
+            if mapped:
+                self._access = _Mapped(self._file)
         except OSError:
             self.close()
             raise
@@ -134,8 +136,7 @@ class WorkerNotes:
         """Remove the file, if that has not been done."""
         file, self._file = self._file, -1
         if file >= 0:
-            with contextlib.suppress(OSError, AttributeError):
-                self._access.close()
+            self._access.close()
             with contextlib.suppress(OSError):
                 os.close(file)
                 self._path.unlink()
@@ -162,8 +163,8 @@ class _Asking:
     def read(self, size: int, at: int) -> bytes:
         return _read(self._file, size, at)
 
-    def write(self, data: bytes, at: int) -> None:
-        _write(self._file, data, at)
+    def write(self, data: bytes, at: int) -> int:
+        return _write(self._file, data, at)
 
     def close(self) -> None:
         pass
@@ -178,10 +179,11 @@ class _Mapped:
     def read(self, size: int, at: int) -> bytes:
         return self._map[at : at + size]
 
-    def write(self, data: bytes, at: int) -> None:
+    def write(self, data: bytes, at: int) -> int:
         notes.fence()
         self._map[at : at + len(data)] = data
         notes.fence()
+        return len(data)
 
     def close(self) -> None:
         self._map.close()

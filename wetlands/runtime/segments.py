@@ -12,12 +12,13 @@ import itertools
 import os
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from wetlands.runtime.sharing import SharedArrays
 from worker_entry.attachments import Attachments
-from worker_entry.segment import HEADER, RETIRED
-from worker_entry.segment_carrier import THRESHOLD, Lent, SegmentCarrier, Table, settle
+from worker_entry.segment import HEADER, RETIRED, exporter
+from worker_entry.segment_carrier import THRESHOLD, SegmentCarrier, Table, settle
 from worker_entry.segment_pool import Lease, SegmentPool
 
 #: Between two looks for space, in seconds.
@@ -89,8 +90,7 @@ class HostCarrier(SegmentCarrier):
         """Return a worker's result so that it holds what it names: of that worker's segments, and
         of those that came with its task's payload.
         """
-        lent = Lent(payload) if len(payload) > 1 else None
-        return self.redeem(frames, self._prefix(slot, incarnation), lent)
+        return self.redeem(frames, self._prefix(slot, incarnation), partial(_take_back, payload))
 
     def close(self) -> None:
         """Remove all segments; arrays that lie in them stay as they are."""
@@ -130,6 +130,25 @@ class HostCarrier(SegmentCarrier):
                 if name.startswith(prefix):
                     with contextlib.suppress(OSError):  # another thread may be at it, too
                         os.unlink(os.path.join(folder, name))
+
+
+def _take_back(payload: Sequence[Any], name: str, number: int, offset: int, size: int) -> Any:
+    """Return a buffer that came with a call's payload; None if it is none.
+
+    Raises:
+        ValueError: It is used by others, or can't be right.
+    """
+    tables = [frame for frame in payload if type(frame) is Table]
+    for lease in [kept for table in tables for kept in table.kept if type(kept) is Lease]:
+        segment = lease.segment
+        if (segment.name, lease.number) != (name, number):
+            continue
+        if segment.held() or offset + size > segment.room:
+            raise ValueError(f"segment {name!r} is in use, or not so large")
+        memory = exporter(segment.map)
+        memory.lease = lease
+        return memoryview(memory).cast("B")[HEADER + offset : HEADER + offset + size]
+    return None
 
 
 def _owner(slot: int, incarnation: int) -> str:

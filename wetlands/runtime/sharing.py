@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from wetlands.errors import ConfigurationError
-from worker_entry.segment import HEADER
+from worker_entry.segment import HEADER, exporter
 from worker_entry.segment_table import write_entry
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class _Shared:
     private: bool
     start: int
     stop: int
-    exporter: Any  #: a weak reference to what arrays on it keep alive
+    memory: Any  #: a weak reference to what arrays on it keep alive
 
 
 class SharedArrays:
@@ -59,13 +59,14 @@ class SharedArrays:
             return None
         address = import_numpy().frombuffer(view, "u1").__array_interface__["data"][0]
         for key, shared in list(self._all.items()):
-            exporter = shared.exporter()
-            if exporter is None:
+            memory = shared.memory()
+            if memory is None:
                 self._all.pop(key, None)
             elif shared.start <= address < shared.stop:
                 place, name = shared.segment.place, shared.segment.name
                 lease = (place, name, shared.number, shared.private)
-                return write_entry(*lease, address - shared.start, len(view)), exporter
+                entry = write_entry(*lease, address - shared.start, len(view), shared=True)
+                return entry, memory
         return None
 
     def close(self) -> None:
@@ -78,14 +79,14 @@ class SharedArrays:
         from pickle import PickleBuffer
 
         segment = lease.segment
-        exporter = (ctypes.c_ubyte * (HEADER + segment.room)).from_buffer(segment.map)
-        exporter.lease = lease  # type: ignore[attr-defined]
-        start = ctypes.addressof(exporter) + HEADER
+        memory = exporter(segment.map)
+        memory.lease = lease
+        start = ctypes.addressof(memory) + HEADER
         bounds = (start, start + segment.room)
-        shared = _Shared(segment, lease.number, mode == "in", *bounds, weakref.ref(exporter))
+        shared = _Shared(segment, lease.number, mode == "in", *bounds, weakref.ref(memory))
         self._all[id(shared)] = shared
         self._carrier.find = self.find
-        return PickleBuffer(exporter).raw()[HEADER : HEADER + size]
+        return PickleBuffer(memory).raw()[HEADER : HEADER + size]
 
 
 def empty(carrier: Carrier, shape: Any, dtype: Any, mode: str) -> Any:
