@@ -234,14 +234,17 @@ class ExecutionException(TaskError):
 
 
 class WorkerLostError(ExecutionException):
-    """The worker exited, unasked, while it ran the task.
+    """The worker exited, unasked, while it ran the task, or stood still and was replaced.
 
     Attributes:
+        reason: Why it was killed, as a text; empty if it died by itself. Begins with "it was
+            frozen" for one that stood still.
         returncode: The exit status of the process; negative for a signal.
         signal: The signal's name, for example ``"SIGSEGV"``, or None.
         log_tail: The last lines that the worker wrote to stderr.
     """
 
+    reason: str = ""
     returncode: int | None = None
     signal: str | None = None
     log_tail: str = ""

@@ -17,6 +17,8 @@ from wetlands.runtime.launcher import WorkerPlan, base_environ, same_minor
 from wetlands.target import encode_arguments, find_target
 from worker_entry.codec import Codec
 
+#: The least seconds after which a worker is taken for frozen.
+LEAST_FROZEN = 0.01
 #: Returns environment variables for a worker's number.
 WorkerEnv = Callable[[int], Mapping[str, str]]
 
@@ -87,11 +89,16 @@ def make_config(
         ConfigurationError: One can't be right.
     """
     size = count("max_workers", max_workers)
+    frozen = positive("frozen_timeout", frozen_timeout)
+    if frozen < LEAST_FROZEN:  # somebody has to look twice in that time
+        raise ConfigurationError(
+            f"frozen_timeout must be {LEAST_FROZEN:g} seconds at least, or None"
+        )
     return PoolConfig(
         size=size,
         startup_timeout=positive("startup_timeout", startup_timeout),
         worker_timeout=positive("worker_timeout", worker_timeout),
-        frozen_timeout=positive("frozen_timeout", frozen_timeout),
+        frozen_timeout=frozen,
         max_tasks=limit("max_tasks_per_worker", max_tasks_per_worker),
         max_memory=limit("max_memory_per_worker", max_memory_per_worker),
         idle_timeout=positive("idle_timeout", idle_timeout),

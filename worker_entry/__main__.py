@@ -82,7 +82,9 @@ def _main() -> None:
 
     if config["sidecar"]:
         sys.path.remove(config["sidecar"])
-    gc.freeze()  # what is here now stays: no collection of a task's has to look at it
+    getattr(
+        gc, "freeze", bool
+    )()  # not in PyPy; what is here now stays: no collection of a task's has to look at it
     gc.enable()
     serve(config)
 

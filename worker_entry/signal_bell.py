@@ -6,8 +6,8 @@ be handled with the next message. But the interpreter can also write a byte for 
 (`signal.set_wakeup_fd`), and a descriptor that has it ends the sleep, or lets it not even begin.
 
 There is one such descriptor for a process, and tasks may take it for themselves (asyncio does, and
-leaves none behind), or close what they do not know. So it is ours from just before each sleep on,
-and what a task has left in its place is put back when the sleep is over.
+leaves none behind), or close what they do not know. So it is ours for the length of each sleep, and
+what was there before is put back when the sleep is over.
 
 It is a pipe: to load the module that makes sockets takes a fifth of the time of a worker's imports.
 Windows, where only sockets can be waited for, has no signals that would come to a worker.
@@ -21,6 +21,8 @@ import signal
 from typing import Any
 
 import zmq
+
+from worker_entry.streams import identity
 
 
 class SignalBell:
@@ -40,65 +42,46 @@ class SignalBell:
     def sleep(self) -> None:
         """Sleep until there is a message; handlers of signals run meanwhile, and may raise."""
         while True:
-            theirs = self._hang_up()
+            if not self._is_whole():
+                self._make()
+            theirs = _ring(self._number)
             try:
                 ready = zmq.zmq_poll(self._watched, -1)
             finally:
-                if theirs not in (-1, self._number):
-                    self._put_back(theirs)
+                _ring(theirs)
             if ready and ready[0][0] is self._socket:
                 return
-            if ready:
-                self._take()
+            if ready and self._is_whole():  # otherwise there is a new pair for the next turn
+                with contextlib.suppress(OSError):  # a child that was forked took it
+                    os.read(self.ends[0], 4096)
 
-    def _hang_up(self) -> int:
-        """Have signals ring here; return where they did before."""
-        if self._number < 0:
-            self._make()
-        try:
-            return signal.set_wakeup_fd(self._number, warn_on_full_buffer=False)
-        except (ValueError, OSError):  # it was closed, or is something else by now
-            self._make()
-            with contextlib.suppress(ValueError, OSError):
-                return signal.set_wakeup_fd(self._number, warn_on_full_buffer=False)
-            return -1
-
-    def _put_back(self, theirs: int) -> None:
-        with contextlib.suppress(ValueError, OSError):  # it has been closed
-            signal.set_wakeup_fd(theirs, warn_on_full_buffer=False)
-
-    def _take(self) -> None:
-        """Take what signals have written; have a new pair if a task took an end of this one."""
-        if tuple(map(_identity, self.ends)) == self._identities:
-            try:
-                if os.read(self.ends[0], 4096):
-                    return
-            except BlockingIOError:  # a child that was forked took it
-                return
-        self._make()
+    def _is_whole(self) -> bool:
+        """Whether the ends are still ours, and neither closed nor somebody else's by now."""
+        return self._number >= 0 and tuple(map(identity, self.ends)) == self._identities
 
     def _make(self) -> None:
-        for end, identity in zip(self.ends, self._identities):
-            if _identity(end) == identity:  # else the number is somebody else's
+        for end, ours in zip(self.ends, self._identities):
+            if identity(end) == ours:  # else the number is somebody else's
                 os.close(end)
         self.ends, self._identities, self._number = (), (), -1
         self._watched: list[tuple[Any, int]] = [(self._socket, zmq.POLLIN)]
         if os.name == "nt":
             return
         try:
-            self.ends = os.pipe()
+            ends = os.pipe()
         except OSError:  # tasks have taken all descriptors
             return
-        for end in self.ends:
+        # Together: what a handler raises must not part them from what they are closed by.
+        self.ends, self._identities = ends, tuple(map(identity, ends))
+        for end in ends:
             os.set_blocking(end, False)
-        self._identities = tuple(map(_identity, self.ends))
-        self._watched.append((self.ends[0], zmq.POLLIN))
-        self._number = self.ends[1]  # last: an exception may come from a handler
+        self._watched.append((ends[0], zmq.POLLIN))
+        self._number = ends[1]  # last: only now it is whole
 
 
-def _identity(end: int) -> Any:
+def _ring(number: int) -> int:
+    """Have signals ring there; return where they did before."""
     try:
-        found = os.fstat(end)
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
+        return signal.set_wakeup_fd(number, warn_on_full_buffer=False)
+    except (ValueError, OSError):  # it was closed meanwhile, or is something else
+        return signal.set_wakeup_fd(-1)

@@ -28,7 +28,7 @@ class Streams:
         self.exhausted = False  #: no file can be opened any more: tasks took all descriptors
         self.worn = False  #: tasks have left many open
         self._most: int | None = None  #: as many; counted from what the first one leaves
-        self._copies = [(number, os.dup(number), _identity(number)) for number in range(3)]
+        self._copies = [(number, os.dup(number), identity(number)) for number in range(3)]
 
     def flush(self) -> bool:
         """Write out what is still in buffers; False if that takes `restore` first."""
@@ -47,7 +47,7 @@ class Streams:
 
     def intact(self) -> bool:
         """Whether nothing seems to be missing; takes less time than `restore`."""
-        return all(_identity(number) == identity for number, _, identity in self._copies)
+        return all(identity(number) == ours for number, _, ours in self._copies)
 
     def restore(self) -> None:
         """Put back what is missing, and write out what it held up.
@@ -101,7 +101,8 @@ def _flush_each() -> None:
             stream.flush()  # type: ignore[union-attr]
 
 
-def _identity(number: int) -> Any:
+def identity(number: int) -> Any:
+    """Return what tells the file behind a descriptor from others; None if there is none."""
     try:
         found = os.fstat(number)
     except OSError:

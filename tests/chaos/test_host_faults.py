@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import os
 import random
 import shutil
@@ -12,7 +13,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 import zmq
@@ -42,25 +43,32 @@ print("well", flush=True)
 """
 
 
-def test_a_host_that_was_suspended_kills_nobody(tmp_path: Path) -> None:
+@contextlib.contextmanager
+def running(program: str, *args: object) -> Iterator[tuple[subprocess.Popen[str], IO[str]]]:
+    """Run a program as a host; give it, and what it prints."""
     host = subprocess.Popen(
-        [sys.executable, "-c", SLEEPER, str(tmp_path / "root"), str(WORK)],
+        [sys.executable, "-c", program, *map(str, args)],
         stdout=subprocess.PIPE,
         text=True,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
     assert host.stdout is not None
     try:
-        assert host.stdout.readline() == "running\n"
-        host.send_signal(signal.SIGSTOP)
-        time.sleep(2.5)  # longer than any patience that it has
-        host.send_signal(signal.SIGCONT)
-        assert host.stdout.readline() == "well\n"
-        assert host.wait(10) == 0
+        yield host, host.stdout
     finally:
         host.kill()
         host.wait()
         host.stdout.close()
+
+
+def test_a_host_that_was_suspended_kills_nobody(tmp_path: Path) -> None:
+    with running(SLEEPER, tmp_path / "root", WORK) as (host, output):
+        assert output.readline() == "running\n"
+        host.send_signal(signal.SIGSTOP)
+        time.sleep(2.5)  # longer than any patience that it has
+        host.send_signal(signal.SIGCONT)
+        assert output.readline() == "well\n"
+        assert host.wait(10) == 0
 
 
 FREEZER = """
@@ -85,27 +93,16 @@ print("well", flush=True)
 @pytest.mark.long
 def test_time_in_which_the_host_was_suspended_freezes_no_worker(tmp_path: Path, gate: Gate) -> None:
     """One that was seen to stand still once, and goes on a moment after its host does."""
-    host = subprocess.Popen(
-        [sys.executable, "-c", FREEZER, str(tmp_path / "root"), str(WORK), gate.path],
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-    )
-    assert host.stdout is not None
-    try:
-        pid = int(host.stdout.readline())
+    with running(FREEZER, tmp_path / "root", WORK, gate.path) as (host, output):
+        pid = int(output.readline())
         host.send_signal(signal.SIGSTOP)
         time.sleep(2.1)  # longer than any patience that it has
         host.send_signal(signal.SIGCONT)
         time.sleep(0.9)  # it has looked once, for the second time in all
         os.kill(pid, signal.SIGCONT)
         gate.release()
-        assert host.stdout.readline() == "well\n"
+        assert output.readline() == "well\n"
         assert host.wait(10) == 0
-    finally:
-        host.kill()
-        host.wait()
-        host.stdout.close()
 
 
 def test_no_duration_is_taken_from_a_clock_that_can_jump() -> None:

@@ -57,6 +57,7 @@ def test_a_task_that_a_frozen_worker_had_begun_is_lost_and_says_so(
         error = task.wait_for(5).exception
         assert isinstance(error, WorkerLostError)
         assert f"it was frozen (stopped by a signal) for {TIMEOUT} s" in str(error)
+        assert error.reason.startswith("it was frozen")
         assert error.signal == "SIGKILL"
         wait_until(lambda: env.worker_count == 2 and not runs(pid))
         passed = time.monotonic() - begin
@@ -211,6 +212,7 @@ def test_without_a_timeout_nobody_looks(launch: Launch, gate: Gate) -> None:
     gate.wait_started()
     assert not _is_about_to_look(env)
     freeze(pid_of(task))
+    assert not _is_about_to_look(env)
     os.kill(pid_of(task), signal.SIGCONT)
     gate.release()
     assert task.wait_for(5).result == "gate"
@@ -253,7 +255,7 @@ def test_exit_does_not_wait_for_frozen_workers(launch: Launch, gate: Gate) -> No
     assert not runs(pid)
 
 
-@pytest.mark.parametrize("value", [0, -1, "10", True])
+@pytest.mark.parametrize("value", [0, 0.001, -1, "10", True])
 def test_a_timeout_that_cannot_be_right_is_refused(launch: Launch, value: Any) -> None:
     with pytest.raises(ConfigurationError, match="frozen_timeout must be"):
         launch(frozen_timeout=value)

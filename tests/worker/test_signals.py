@@ -55,11 +55,19 @@ def test_whatever_tasks_did_to_the_descriptors_that_wake_it(worker: Peer, tmp_pa
         assert _signal_to_a_thread_is_handled(worker, tmp_path)
 
 
+def test_while_a_task_runs_there_is_no_descriptor_but_its_own(worker: Peer) -> None:
+    assert _call(worker, "wakeup_descriptor") == -1
+
+
 def test_what_tasks_have_in_their_place_is_left_alone(worker: Peer, tmp_path: Path) -> None:
     for end in (0, 1):
         _call(worker, "take_number_of_end", end)
         assert _signal_to_a_thread_is_handled(worker, tmp_path)
         assert _call(worker, "read_what_is_there") == b"mine"
+        assert _call(worker, "other_end_has_got") == b""
+    _call(worker, "take_number_with_nothing_to_read")
+    assert _signal_to_a_thread_is_handled(worker, tmp_path)
+    assert "BrokenPipeError" not in worker.stderr
     _call(worker, "leave_a_descriptor_to_be_woken_by")
     assert _signal_to_a_thread_is_handled(worker, tmp_path)
     assert _call(worker, "take_it_back") is True

@@ -98,7 +98,7 @@ class PoolConfig:
         """
         if self.frozen_timeout == math.inf:
             return 1
-        return max(1, math.ceil(self.frozen_timeout / self.look_period))
+        return math.ceil(self.frozen_timeout / self.look_period)
 
     @property
     def look_after(self) -> float:

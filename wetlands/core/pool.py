@@ -24,7 +24,8 @@ A slot's life::
 A task is resolved when its fate is decided, which for a forced end is the moment of the kill and
 not that of the exit: a process that can't die must not keep a caller waiting. A task that ran out
 of its own time is resolved at once too, but its worker may end it in peace for a short grace,
-because a worker with a loaded model is worth more than a second.
+because a worker with a loaded model is worth more than a second. Only what a frozen worker has
+waits for its exit, or for the last kill in vain: that tells which of it had begun.
 
 Cost: O(log n) an event, whatever the number of slots and of queued tasks. The queue is an
 `OrderedDict` (a cancel takes a task out of the middle, a task that never began goes back to the

@@ -198,6 +198,7 @@ class Endings:
             f"Worker {_slot(worker)} of environment {self._environment!r} {death.describe()} "
             f"while it ran task {task_id}. The worker is being replaced; submit the task again "
             f"if that makes sense.{tail}",
+            reason=death.reason,
             returncode=death.returncode,
             signal=death.signal,
             log_tail=death.log_tail,
@@ -211,6 +212,7 @@ class Endings:
             f"Task {task_id} is poison: every worker of environment {self._environment!r} that ran "
             f"it was lost, and it gets no other one. The last, {_slot(worker)}, "
             f"{death.describe()}. task.attempts has all of its failures.{tail}",
+            reason=death.reason,
             returncode=death.returncode,
             signal=death.signal,
             log_tail=death.log_tail,

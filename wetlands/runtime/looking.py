@@ -3,7 +3,7 @@
 On Linux one read of `/proc/<pid>/stat` (proc_pid_stat(5)), 20 microseconds or so, and one of
 `status` in the rare case that it is stopped; elsewhere psutil.
 Only a stop by a signal counts (T), not that of a tracer (t): a debugger that is at a worker wants
-it as it is.
+it as it is. Other POSIX systems don't tell one from the other, and Windows knows no such signals.
 """
 
 from __future__ import annotations
@@ -48,9 +48,9 @@ def look_at(pid: int) -> Sight:
         process = psutil.Process(pid)
         with process.oneshot():
             times = process.cpu_times()
-            stopped = process.status() == psutil.STATUS_STOPPED
+            stopped = os.name == "posix" and process.status() == psutil.STATUS_STOPPED
         return Sight(stopped, times.user + times.system)
-    except psutil.Error:
+    except (psutil.Error, OSError):  # it is gone, or there is no descriptor left to look with
         return Sight()
 
 

@@ -204,7 +204,10 @@ class Pool:
         self._host.loop.post(self._driver, cancel)
         if self._host.loop.in_pass():
             return  # a finalizer; that pass goes on when it has returned
-        # Should the loop end right now, every task has been ended anyway.
+        self._until(done)
+
+    def _until(self, done: Latch) -> None:
+        """Wait for what was posted; should the loop end right now, it is not needed any more."""
         while not done.wait(0.5) and not self._driver.closed.is_set():
             pass
 
@@ -279,8 +282,7 @@ class Pool:
         end = time.monotonic() + timeout
         seen = Latch()  # set when what was queued before has been read
         self._host.loop.post(self._driver, seen.set)
-        while not seen.wait(0.5) and not self._driver.closed.is_set():
-            pass
+        self._until(seen)
         for task in [entry.task for entry in self._driver.all_entries()]:
             left = end - time.monotonic()
             if not task._wait(None if left == math.inf else max(0.0, left)):
@@ -335,12 +337,15 @@ class Pool:
         done = Latch()
 
         def read() -> None:
-            found.extend(self._driver.roster.read())
+            if not self._driver.closed.is_set():
+                found.extend(self._driver.roster.read())
             done.set()
 
-        self._host.loop.post(self._driver, read)
-        while not done.wait(0.5) and not self._driver.closed.is_set():
-            pass
+        if self._host.loop.in_pass():  # a finalizer; that pass goes on when it has returned
+            read()
+        else:
+            self._host.loop.post(self._driver, read)
+            self._until(done)
         return measured(found, interval)
 
     def close(self, grace: float) -> None:

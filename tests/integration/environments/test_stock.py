@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,18 +21,11 @@ from wetlands.environments.upkeep.verification import verify
 
 pytestmark = [
     pytest.mark.index,
+    pytest.mark.usefixtures("own_cache"),
     pytest.mark.skipif(os.name == "nt", reason="venvs hold programs there: uv makes them"),
 ]
 
 WISH = {"pip": ["six==1.16.0", "tqdm==4.67.1"]}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Files that are edited here are those of uv's cache, which others share."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("UV_CACHE_DIR", str(tmp_path_factory.mktemp("uv-cache")))
-        yield
 
 
 @pytest.fixture

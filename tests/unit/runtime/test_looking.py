@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -36,7 +37,6 @@ def test_a_process_is_stopped_from_one_signal_to_another(
 ) -> None:
     if not proc:
         monkeypatch.setattr(looking, "open", _no_such_file, raising=False)
-    wait_until(lambda: psutil.Process(child.pid).cmdline()[0] != sys.executable)
     assert not look_at(child.pid).stopped
     child.send_signal(signal.SIGSTOP)
     wait_until(lambda: look_at(child.pid).stopped)
@@ -56,9 +56,21 @@ def test_nothing_is_seen_of_a_process_that_is_gone() -> None:
     assert look_at(process.pid) == Sight()
 
 
+def test_without_a_descriptor_to_look_with_nothing_is_seen(
+    child: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(looking, "open", _no_more_files, raising=False)
+    monkeypatch.setattr(psutil, "Process", _no_more_files)
+    assert look_at(child.pid) == Sight()
+
+
 def test_processor_time_counts() -> None:
     before = look_at(os.getpid()).seconds
     wait_until(lambda: look_at(os.getpid()).seconds > before or sum(range(100_000)) < 0)
+
+
+def _no_more_files(*args: object) -> None:
+    raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
 
 def _no_such_file(*args: object) -> None:

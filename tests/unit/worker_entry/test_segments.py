@@ -94,6 +94,13 @@ def files(host: HostCarrier) -> list[str]:
     return sorted(name for name in names if not name.endswith("growing"))
 
 
+def hand_back(carrier: WorkerCarrier, value: Any) -> list[Any]:
+    """Do what a worker does with a result that it has no more."""
+    frames = carrier.hand_back([pickle.PickleBuffer(part) for part in value])
+    del value
+    return frames
+
+
 # -- there and back --------------------------------------------------------------------------------
 
 
@@ -415,6 +422,7 @@ def test_a_reference_to_a_lease_that_has_ended_is_refused(
         write_entry(0, "short", 1, False, 0, 1)[:10],
         write_entry(0, "nothing", 1, True, 0, 1) + b"more",
         b"\x03" + write_entry(0, "short", 1, False, 0, 1)[1:],
+        b"\x04" + write_entry(0, "short", 1, False, 0, 1)[1:],
         b"\x00" + write_entry(0, "short", 1, False, 0, 1)[1:],
         INLINE,
         b"[null]",
@@ -477,3 +485,60 @@ def test_a_pool_leaves_alone_what_is_not_its_own(folders: list[str]) -> None:
     first.retire()
     assert [name for name in os.listdir(folders[0]) if "growing" not in name] == ["11.h.1"]
     second.retire()
+
+
+# -- arguments that come back ----------------------------------------------------------------------
+
+
+def test_what_nobody_refers_to_goes_back_in_its_own_memory(
+    host: HostCarrier, worker: WorkerCarrier
+) -> None:
+    frames = pack(host, content(1))
+    (found,) = worker.unpack(frames)
+    found[:3] = b"new"
+    named = hand_back(worker, [found])
+    del found
+    (place,) = places_of(list(worker.settle(named)))
+    assert place[:3] == places_of(frames)[0][:3]
+    _, redeemed = host.redeem_from(0, 1, [b"pickle", *named], [b"call", *frames])
+    (back,) = redeemed.buffers()
+    assert back[:3] == b"new"
+    (segment,) = host.pool.segments.values()
+    del frames, redeemed
+    (other,) = worker.unpack(pack(host, content(2)))
+    assert len(files(host)) == 2, "it is in use as long as what came back"
+    del back, other
+    pack(host, content(3))
+    assert len(files(host)) == 2
+    assert segment.name in host.pool.segments
+
+
+@pytest.mark.parametrize("who", ["this worker", "another one"])
+def test_what_somebody_refers_to_is_copied_by_the_worker(host: HostCarrier, who: str) -> None:
+    worker, other = worker_of(host), worker_of(host, slot=1)
+    frames = pack(host, content(1), content(2))
+    first, second = worker.unpack(frames)
+    kept = first if who == "this worker" else other.unpack(frames)
+    named = hand_back(worker, [second, content(3)])
+    del first, second
+    copied = list(worker.settle(named))
+    copied[0].lend()
+    assert [name.split(".")[1] for _, name, *_ in places_of(copied)] == ["0-1", "0-1"]
+    _, redeemed = host.redeem_from(0, 1, [b"pickle", *copied], [b"call", *frames])
+    assert [bytes(buffer) for buffer in redeemed.buffers()] == [content(2), content(3)]
+    assert kept is not None
+
+
+def test_what_came_with_an_earlier_call_is_copied(host: HostCarrier, worker: WorkerCarrier) -> None:
+    (old,) = worker.unpack(pack(host, content(1)))
+    worker.begin()
+    assert places_of(hand_back(worker, [old]))[0][1].split(".")[1] == "0-1"
+
+
+def test_memory_that_is_in_use_is_not_taken_back(host: HostCarrier, worker: WorkerCarrier) -> None:
+    frames = pack(host, content(1))
+    (found,) = worker.unpack(frames)
+    _, redeemed = host.redeem_from(0, 1, [b"pickle", *frames], [b"call", *frames])
+    with pytest.raises(ValueError, match="in use"):
+        redeemed.buffers()
+    assert found is not None

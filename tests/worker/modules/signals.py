@@ -76,5 +76,26 @@ def leave_a_descriptor_to_be_woken_by():
     signal.set_wakeup_fd(ours.fileno())
 
 
+def wakeup_descriptor():
+    """Return where signals are written while a task runs."""
+    return signal.set_wakeup_fd(-1)
+
+
+def other_end_has_got():
+    """Return what has been written into what has the number of an end."""
+    kept[1].setblocking(False)
+    os.kill(os.getpid(), signal.SIGUSR1)
+    try:
+        return kept[1].recv(100)
+    except BlockingIOError:
+        return b""
+
+
+def take_number_with_nothing_to_read():
+    ours, other = socket.socketpair()
+    os.dup2(ours.fileno(), _bell().ends[0])
+    kept[:] = [ours, other]
+
+
 def take_it_back():
     return signal.set_wakeup_fd(-1) == kept[0].fileno()
