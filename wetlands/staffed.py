@@ -116,8 +116,8 @@ class StaffedEnvironment(InstalledEnvironment):
                 count as signs of life. None: never.
             frozen_timeout: Seconds after which a worker that has something to do is replaced if its
                 process stands still because a signal (SIGSTOP) stopped it. A task that it had begun
-                fails with `WorkerLostError`; what it had not begun runs elsewhere. On Linux a worker
-                that a debugger stops is left alone. At least 0.01. None: never.
+                fails with `WorkerLostError`; what it had not begun runs elsewhere. At least 0.01.
+                One that a debugger stops is left alone, on Linux. None: never.
             startup_timeout: Seconds that a worker has to get ready.
             max_shared_memory: Bytes of memory that large arrays may take on their way, those of
                 `empty` and `share` included. When they are in use, submitting waits for tasks to

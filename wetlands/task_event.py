@@ -85,10 +85,13 @@ class TaskEvent:
     __slots__ = ("_progress", "_task", "_type")
 
     def __init__(
-        self, task: Task[Any], kind: TaskEventType, progress: Progress = NO_PROGRESS
+        self,
+        task: Task[Any],
+        type: TaskEventType,  # noqa: A002  (as the attribute)
+        progress: Progress = NO_PROGRESS,
     ) -> None:
         self._task = task
-        self._type = kind
+        self._type = type
         self._progress = progress
 
     @property
@@ -100,6 +103,15 @@ class TaskEvent:
     def type(self) -> TaskEventType:
         """The kind of event."""
         return self._type
+
+    def _key(self) -> tuple[object, ...]:
+        return self._task, self._type, self._progress
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, TaskEvent) and self._key() == other._key()
+
+    def __hash__(self) -> int:
+        return hash(self._key())
 
     def __repr__(self) -> str:
         return f"TaskEvent(task={self._task!r}, type={self._type!r})"

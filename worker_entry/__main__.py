@@ -82,9 +82,8 @@ def _main() -> None:
 
     if config["sidecar"]:
         sys.path.remove(config["sidecar"])
-    getattr(
-        gc, "freeze", bool
-    )()  # not in PyPy; what is here now stays: no collection of a task's has to look at it
+    # What is here now stays: no collection of a task's has to look at it. (PyPy has no such call.)
+    getattr(gc, "freeze", bool)()
     gc.enable()
     serve(config)
 

@@ -117,5 +117,6 @@ def _read(prefix: Path) -> Blank | None:
             return None
         if str(prefix) in text:
             return None
-        texts[path[start:]] = (os.stat(path).st_mode & 0o777, text)
+        # Not the mode as it is, which has been through our umask already.
+        texts[path[start:]] = (0o777 if os.access(path, os.X_OK) else 0o666, text)
     return Blank(blank.folders, texts, links)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -20,6 +19,7 @@ from wetlands.environments.upkeep.manifests import (
     Manifest,
     read_manifests,
     skeleton_of,
+    taking_turns,
     write_skeleton,
 )
 from wetlands.environments.upkeep.verification import sha256_of
@@ -84,14 +84,9 @@ def _settled(work: Workspace, maker: Maker) -> Interpreter:
     """Settle what was just installed while its Python starts, which takes as long; return that."""
     with ThreadPoolExecutor(1, "wetlands-probe") as beside:
         asked = beside.submit(maker.interpreter)
-        with _settling:
+        with taking_turns:
             maker.keep(_settle(work))
         return asked.result()
-
-
-# Thousands of short calls of the system, each of which lets go of the interpreter: threads that
-# make them side by side take turns at each, and all take longer than one after the other.
-_settling = threading.Lock()
 
 
 def _settle(work: Workspace) -> list[Manifest]:

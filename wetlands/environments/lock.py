@@ -8,7 +8,6 @@ environment and create it anew.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -29,8 +28,6 @@ from wetlands.errors import ConfigurationError
 FORMAT = 1
 
 _EMPTY = 'lock-version = "1.0"\ncreated-by = "wetlands"\npackages = []\n'
-_PACKAGE = re.compile(r"^\[\[packages\]\]$", re.MULTILINE)
-_NAME = re.compile(r'^name = "([^"]+)"$', re.MULTILINE)
 
 
 def ensure_lock(
@@ -202,14 +199,11 @@ def _write(path: Path, lines: list[str] | tuple[str, ...]) -> str:
 def merge(lock: str, alone: str) -> str:
     """Add the packages of a second lock that the first doesn't have.
 
-    Both come from the same tool, one table a package, so that the text can be cut between tables.
+    Both are one table a package, so that the text can be cut between tables.
     """
-    head, *packages = _PACKAGE.split(lock.replace("packages = []\n", ""))
-    known = {found[1] for package in packages if (found := _NAME.search(package))}
-    for package in _PACKAGE.split(alone)[1:]:
-        found = _NAME.search(package)
-        if found and found[1] not in known:
-            packages.append(package)
+    head, packages = pylock.packages_in(lock)
+    known = {name for name, _ in packages}
+    packages += [one for one in pylock.packages_in(alone)[1] if one[0] not in known]
     return "[[packages]]".join(
-        [head.rstrip("\n") + "\n\n", *(p.rstrip("\n") + "\n\n" for p in packages)]
+        [head.rstrip("\n") + "\n\n", *(text.rstrip("\n") + "\n\n" for _, text in packages)]
     )

@@ -82,7 +82,7 @@ def _from_variables(environ: Mapping[str, str]) -> dict[str, str]:
 
 def _from_files(environ: Mapping[str, str]) -> dict[str, str]:
     options: dict[str, str] = {}
-    for path in _pip_config_places(environ):
+    for path in filter(os.path.isfile, _pip_config_places(environ)):
         with contextlib.suppress(OSError):
             options.update(_options_in(path, tuple(fingerprint_of(path))))
     return options

@@ -13,6 +13,8 @@ to link it.
 
 As in uv's cache, a file that is edited in one environment is edited here as well. It is then newer
 than noted; the wheel is dropped, and uv asked, whose cache is looked at in the same way (`links`).
+Scripts and the records of what is installed, of which each venv that uv fills has its own, are
+shared by those that are linked.
 
 No lock is needed. A wheel appears whole, by one renaming, and who finds that it goes away while it
 is linked has uv do it.
@@ -29,27 +31,31 @@ import re
 import shutil
 import stat
 import sys
-import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from wetlands.environments import uv
 from wetlands.environments.disk import read_json, remove_tree
 from wetlands.environments.entries import canonical_name
+from wetlands.environments.locks import pylock
 from wetlands.environments.probing import Interpreter, fingerprint_of
 from wetlands.environments.scratch import scratch_folder, sweep
-from wetlands.environments.upkeep.manifests import Manifest, ManifestFile, site_folders
+from wetlands.environments.upkeep.manifests import (
+    Manifest,
+    ManifestFile,
+    site_folders,
+    taking_turns,
+)
 from wetlands.environments.workspace import Workspace
 from wetlands.errors import CreationCanceledError, EnvironmentBuildError, ProvisioningError
 
 LAYOUT = 1
 
 _LISTING, _TREE = "files.json", "tree"
-_PACKAGE = re.compile(r"^\[\[packages\]\]$", re.MULTILINE)
-_NAME = re.compile(r'^name = "([^"]+)"$', re.MULTILINE)
 _HEADER = re.compile(r"^(\[.+\])$", re.MULTILINE)
+_WHEEL = "[[packages.wheels]]"
 _OF_AN_INDEX = {"[packages.sdist]", "[packages.sdist.hashes]",
-                "[[packages.wheels]]", "[packages.wheels.hashes]"}  # fmt: skip
+                _WHEEL, "[packages.wheels.hashes]"}  # fmt: skip
 _ELSEWHERE = re.compile(r"^(marker|path) = ", re.MULTILINE)
 
 
@@ -64,6 +70,10 @@ class Stock:
         self._root = root
         self._folder = root / "stock"
 
+    def has(self, keys: Iterable[str]) -> bool:
+        """Whether all of these wheels are here."""
+        return all((self._folder / key / _LISTING).is_file() for key in keys)
+
     def install(self, keys: Iterable[str], work: Workspace) -> bool:
         """Link wheels into a venv; False if one is not whole or not here: then make it anew.
 
@@ -75,22 +85,25 @@ class Stock:
             CreationCanceledError: It was canceled.
         """
         folders = [self._folder / key for key in keys]
-        if not all((folder / _LISTING).is_file() for folder in folders):
-            return False
-        if not folders:
-            return True
+        edited: list[Path] = []
+
+        def look() -> None:
+            with taking_turns:
+                edited.extend(folder for folder in folders if not _is_whole(folder))
+
         try:
-            with _linked([folder / _TREE for folder in folders], work), _looking:
-                edited = [folder for folder in folders if not _is_whole(folder)]
+            _link([folder / _TREE for folder in folders], work, look)
+            # Removing one begins with another name for it: what is here now was here all the time.
+            whole = all(_has_arrived(folder, work.layout.prefix) for folder in folders)
         except CreationCanceledError:
             raise
         except (OSError, EnvironmentBuildError):
             return False
         for folder in edited:
-            _drop(folder)
+            self.drop(folder)
             with contextlib.suppress(OSError):
                 os.mkdir(folder)  # it is to be kept again
-        return not edited
+        return whole and not edited
 
     def keep(self, keys: Mapping[str, str], prefix: Path, manifests: Iterable[Manifest]) -> None:
         """Keep those wheels just installed, and looked at, that are not so for the first time.
@@ -109,7 +122,7 @@ class Stock:
             return
         with contextlib.suppress(OSError):
             self._folder.mkdir(exist_ok=True)
-            wanted = {name: key for name, key in keys.items() if self._is_wanted(key)}
+            wanted = {name: key for name, key in keys.items() if self._note(key)}
             if not wanted:
                 return
             with scratch_folder(self._folder) as (scratch, _):
@@ -119,7 +132,7 @@ class Stock:
                             os.rmdir(self._folder / key)
                             os.rename(scratch / key, self._folder / key)
 
-    def _is_wanted(self, key: str) -> bool:
+    def _note(self, key: str) -> bool:
         """Note that a wheel was installed; tell whether it was before, and is not kept."""
         try:
             os.mkdir(self._folder / key)
@@ -127,12 +140,17 @@ class Stock:
             return not (self._folder / key / _LISTING).is_file()
         return False
 
+    def drop(self, folder: Path) -> None:
+        """Remove a wheel, unless somebody else just does."""
+        with contextlib.suppress(ProvisioningError):
+            remove_tree(folder)
+
     def forget(self, names: Iterable[str]) -> None:
         """Drop the wheels of these names."""
         unwanted = set(names)
         for key in self._keys():
             if (read_json(self._folder / key / _LISTING) or {}).get("name") in unwanted:
-                _drop(self._folder / key)
+                self.drop(self._folder / key)
 
     def tidy(self) -> None:
         """Forget what was installed once, and remove what killed processes left half made."""
@@ -169,40 +187,41 @@ def keys_of(lock: str, python: Interpreter) -> dict[str, str] | None:
     """Return what identifies each package that a lock installs for a Python, by name.
 
     None if it lists something whose content its text does not determine, or that depends on the
-    machine: folders, repositories, addresses, files beside the lock, markers.
+    machine: folders, repositories, addresses, files beside the lock, markers, what is built here.
 
     Args:
-        lock: The text of a lock that we wrote: one table a package.
+        lock: The text of a lock.
         python: The Python that venvs are made from.
     """
     base = [str(python.executable), fingerprint_of(python.executable), python.abi]
     about = json.dumps([LAYOUT, *base, uv.settings()])
     keys = {}
-    for text in _PACKAGE.split(lock)[1:]:
-        name = _NAME.search(text)
-        if name is None or _ELSEWHERE.search(text) or set(_HEADER.findall(text)) - _OF_AN_INDEX:
+    try:
+        packages = pylock.packages_in(lock)[1]
+    except ValueError:
+        return None
+    for name, text in packages:
+        headers = set(_HEADER.findall(text))
+        if _ELSEWHERE.search(text) or headers - _OF_AN_INDEX or _WHEEL not in headers:
             return None
-        keys[canonical_name(name[1])] = hashlib.sha256((about + text.strip()).encode()).hexdigest()[
-            :32
-        ]
+        digest = hashlib.sha256((about + text.strip()).encode()).hexdigest()
+        keys[canonical_name(name)] = digest[:32]
     return keys
 
 
-@contextlib.contextmanager
-def _linked(trees: Iterable[Path], work: Workspace) -> Iterator[None]:
-    """Link trees into a prefix while the block runs, and have it done after that.
+def _link(trees: Sequence[Path], work: Workspace, meanwhile: Callable[[], None]) -> None:
+    """Link trees into a prefix, and call a function meanwhile.
 
-    A process does that, where there is one that can: thousands of calls of the system that take
+    A process links, where there is one that can: thousands of calls of the system that take
     microseconds each are slow in a thread, which has to ask for the interpreter after each.
     """
-    if not _has_cp():
-        yield
-        for tree in trees:
-            shutil.copytree(tree, work.layout.prefix, copy_function=os.link, dirs_exist_ok=True)
+    if trees and _has_cp():
+        command = ["cp", "-rl", *(f"{tree}/." for tree in trees), str(work.layout.prefix)]
+        work.program(command, "its packages can't be linked", meanwhile)
         return
-    command = ["cp", "-rl", *(f"{tree}/." for tree in trees), str(work.layout.prefix)]
-    with work.beside(command, "its packages can't be linked"):
-        yield
+    meanwhile()
+    for tree in trees:
+        shutil.copytree(tree, work.layout.prefix, copy_function=os.link, dirs_exist_ok=True)
 
 
 @functools.lru_cache(maxsize=1)
@@ -210,13 +229,11 @@ def _has_cp() -> bool:
     return sys.platform == "linux" and shutil.which("cp") is not None
 
 
-def _drop(folder: Path) -> None:
-    with contextlib.suppress(ProvisioningError):  # somebody else just does
-        remove_tree(folder)
-
-
-# Looks at files are slow in threads as well, and slower when they take turns after each file.
-_looking = threading.Lock()
+def _has_arrived(folder: Path, prefix: Path) -> bool:
+    """Whether a wheel is here, and in a prefix into which it was linked."""
+    note = str((read_json(folder / _LISTING) or {}).get("metadata"))
+    here = _identity(folder / _TREE / note)
+    return here is not None and here == _identity(prefix / note)
 
 
 def _is_whole(folder: Path) -> bool:
@@ -249,7 +266,6 @@ def _put_away(manifest: Manifest, prefix: Path, folder: Path) -> bool:
     for path, _, _ in files:
         os.link(f"{inside}{path}", f"{tree}/{path}")
     listing = {
-        "layout": LAYOUT,
         "name": canonical_name(manifest.name),
         "metadata": str(metadata)[len(inside) :],
         "files": files,

@@ -33,6 +33,7 @@ def run(
     pass_fds: Sequence[int] = (),
     stdout: bool = False,
     cancellation: Cancellation | None = None,
+    meanwhile: Callable[[], object] = lambda: None,
 ) -> list[str]:
     """Run a command to its end and return its lines.
 
@@ -45,38 +46,18 @@ def run(
         pass_fds: Descriptors that it keeps open (POSIX only).
         stdout: Whether standard output counts, or only standard error.
         cancellation: What ends it early.
+        meanwhile: Called once it runs; no line is read before that is over.
 
     Raises:
         EnvironmentBuildError: It could not be started, failed, or was ended by a signal.
         CreationCanceledError: It was canceled, and ended with all that it started.
     """
-    with running(
-        command, env=env, cwd=cwd, on_line=on_line, purpose=purpose, pass_fds=pass_fds,
-        stdout=stdout, cancellation=cancellation,
-    ) as lines:  # fmt: skip
-        pass
-    return lines
-
-
-@contextlib.contextmanager
-def running(
-    command: Sequence[str],
-    *,
-    env: Mapping[str, str],
-    cwd: Path,
-    on_line: Callable[[str], None],
-    purpose: str,
-    pass_fds: Sequence[int] = (),
-    stdout: bool = False,
-    cancellation: Cancellation | None = None,
-) -> Iterator[list[str]]:
-    """Do the same while a block runs, after which it is waited for and its lines are there."""
     lines: list[str] = []
     with started(
         command, env=env, cwd=cwd, purpose=purpose, pass_fds=pass_fds, stdout=stdout,
         cancellation=cancellation,
     ) as process:  # fmt: skip
-        yield lines
+        meanwhile()
         output = process.stdout if stdout else process.stderr
         assert output is not None
         for raw in output:
@@ -84,6 +65,7 @@ def running(
             on_line(lines[-1])
     if process.returncode:
         raise _failed(command, process.returncode, lines, purpose)
+    return lines
 
 
 @contextlib.contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -97,8 +98,10 @@ class VenvMaker:
     def _link(self) -> bool:
         """Install what the lock lists from what was installed before, if all of it was."""
         keys = self._keys()
-        if keys is None or self._made is not None:  # a file that is to be mended may be kept there
+        if keys is None or not self._stock.has(keys.values()):
             return False
+        if not keys:
+            return True
         if self._stock.install(keys.values(), self._work):
             self._work.told(f"linked as they were installed before: {', '.join(keys)}")
             return True
@@ -111,9 +114,13 @@ class VenvMaker:
             self._stock.keep(keys, self._work.layout.prefix, manifests)
 
     def _keys(self) -> dict[str, str] | None:
-        """Return what to look for in the stock; None if this venv has more in it than wheels."""
+        """Return what to look for in the stock; None if it has no part in this venv: one that has
+        more in it than wheels, or that is to be mended.
+        """
         config = self._recipe.config
-        if self._recipe.commands or (config and config.hashed):
+        if self._made is not None or self._recipe.commands or (config and config.hashed):
+            return None
+        if os.name == "nt":  # where nothing is linked
             return None
         return keys_of(self._work.layout.lock.read_text(encoding="utf-8"), self._base)
 

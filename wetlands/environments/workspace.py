@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
@@ -68,15 +68,17 @@ class Workspace:
             cancellation=self.reporter.cancellation,
         )
 
-    @contextmanager
-    def beside(self, command: Sequence[str], purpose: str) -> Iterator[None]:
-        """Have a program run while the block does, and wait for it then.
+    def program(
+        self, command: Sequence[str], purpose: str, meanwhile: Callable[[], object]
+    ) -> None:
+        """Run a program, and call a function meanwhile.
 
         Raises:
             EnvironmentBuildError: It failed.
             CreationCanceledError: It was canceled.
         """
-        with tools.running(
+        self._log(f"$ {' '.join(command)}")
+        tools.run(
             command,
             env={**os.environ, "LC_ALL": "C"},
             cwd=self.layout.folder,
@@ -84,8 +86,8 @@ class Workspace:
             purpose=f"environment {self.reporter.name!r}: {purpose}",
             pass_fds=self.descriptors(),
             cancellation=self.reporter.cancellation,
-        ):
-            yield
+            meanwhile=meanwhile,
+        )
 
     @contextmanager
     def scratch(self) -> Iterator[Path]:

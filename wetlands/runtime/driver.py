@@ -2,8 +2,9 @@
 
 All of it is for the holder of the loop's role, hence nothing here is locked; to other threads,
 `Pool` is its face. Its parts: the workers' processes (`staff`), what these are at when somebody
-asks (`roster`), what workers say (`hearing`), what goes to them before its turn (`ahead`) and together (`batches`), and what becomes of tasks in the
-eyes of users (`ending`, `finishing`, `retries`, `records`).
+asks (`roster`), what workers say (`hearing`), what goes to them before its turn (`ahead`) and
+together (`batches`), and what becomes of tasks in the eyes of users (`ending`, `finishing`,
+`retries`, `records`).
 """
 
 from __future__ import annotations

@@ -157,7 +157,7 @@ def test_a_creation_killed_at_any_stage_is_repaired(
     assert_whole(create)
 
 
-@pytest.mark.parametrize("point", ["creating making", "installing linked"])
+@pytest.mark.parametrize("point", ["creating making", "installing installing", "installing linked"])
 def test_a_creation_killed_while_it_links_is_repaired(
     registry: Registry, shared_root: Path, name: str, create: Create, point: str
 ) -> None:

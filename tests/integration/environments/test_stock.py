@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.environments.inside import packages_of, run_in
+from tests.integration.environments.inside import local_package, packages_of, run_in
+from wetlands import EnvironmentManager
 from wetlands.environments import stock as module
 from wetlands.environments.blank import PROMPT
 from wetlands.environments.layout import Layout
@@ -18,6 +19,7 @@ from wetlands.environments.recipe import parse_recipe
 from wetlands.environments.registry import Registry
 from wetlands.environments.upkeep.manifests import walk
 from wetlands.environments.upkeep.verification import verify
+from wetlands.environments.venv import forget
 
 pytestmark = [
     pytest.mark.index,
@@ -175,3 +177,29 @@ def test_a_stock_that_can_not_be_written_is_done_without(own: Registry) -> None:
     shutil.rmtree(own.root / "stock")
     (own.root / "stock").touch()
     assert packages_of(made(own, "two", pip=["six==1.16.0"])) == {"six": "1.16.0"}
+
+
+def test_repairing_drops_what_is_broken_though_uvs_cache_is_new(
+    shared_root: Path, name: str
+) -> None:
+    """An edit that a glance does not see, in a file of the stock that is not uv's any more."""
+    manager = EnvironmentManager(shared_root, progress=False)
+    wish = {"pip": ["six==1.16.0"]}
+    envs = [manager.create(f"{name}-{n}", wish) for n in range(3)]
+    path = next(envs[-1].path.glob("lib/python3*/site-packages/six.py"))
+    whole, before = path.read_bytes(), path.stat()
+    path.write_bytes(whole.replace(b"import", b"export"))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert forget(["six"])
+    assert envs[-1].repair().broken == ("six",)
+    again = manager.create(f"{name}-again", wish)
+    assert next(again.path.glob("lib/python3*/site-packages/six.py")).read_bytes() == whole
+    assert again.verify().ok
+
+
+def test_a_local_package_at_a_short_path_is_installed(own: Registry, tmp_path: Path) -> None:
+    folder = local_package(tmp_path / "p", "m", 7)
+    project = folder / "pyproject.toml"
+    project.write_text(project.read_text().replace('dependencies = ["six"]', "dependencies = []"))
+    prefix = own.ensure("e", parse_recipe({"local": [{"path": str(folder), "name": "m"}]}))
+    assert "m" in packages_of(prefix)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from wetlands.environments.locks import pylock
 from wetlands.environments.probing import Interpreter, probe
 from wetlands.environments.stock import keys_of
 
@@ -72,6 +73,24 @@ def test_another_python_or_another_setting_of_uv_is_another_key(
 )
 def test_what_is_from_no_index_has_no_key(python: Interpreter, part: str) -> None:
     assert keys_of(PACKAGE + part, python) is None
+
+
+def test_what_is_built_here_has_no_key(python: Interpreter) -> None:
+    begin = PACKAGE.index("[[packages.wheels]]")
+    sdist = '[packages.sdist]\nurl = "https://example.org/a.tar.gz"\n'
+    assert keys_of(PACKAGE[:begin] + sdist, python) is None
+
+
+@pytest.mark.parametrize("editable", [True, False])
+def test_a_local_package_alone_has_no_key_however_short_its_path(
+    python: Interpreter, editable: bool
+) -> None:
+    mine = {"name": "mine", "directory": {"path": "../mine", "editable": editable}}
+    text = pylock.dump({"lock-version": "1.0", "created-by": "us", "packages": [mine]})
+    assert "[[packages]]" in text
+    assert keys_of(text, python) is None
+    by_tomli_w = 'packages = [\n    { name = "mine", directory = { path = "../mine" } },\n]\n'
+    assert keys_of(by_tomli_w, python) is None, "one that an earlier version wrote"
 
 
 @pytest.mark.parametrize("line", ["marker = \"os_name == 'nt'\"", 'path = "beside.whl"'])

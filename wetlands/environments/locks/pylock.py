@@ -28,6 +28,9 @@ Document = dict[str, Any]
 LOCK_VERSION = 1
 
 _FILES = ("archive", "sdist")  # one table each; wheels are a list of the same
+_PACKAGE = re.compile(r"^\[\[packages\]\]$", re.MULTILINE)
+_NAME = re.compile(r'^name = "([^"]+)"$', re.MULTILINE)
+_INLINE = re.compile(r"^packages = \[$", re.MULTILINE)
 _STRONG = ("sha256", "sha384", "sha512", "blake2b")
 
 
@@ -290,7 +293,32 @@ def _proofs(entry: Mapping[str, Any]) -> Iterator[object]:
 
 
 def dump(document: Document) -> str:
-    """Return a lock as the text of a file."""
+    """Return a lock as the text of a file, one table a package; see `packages_in`."""
     import tomli_w
 
-    return tomli_w.dumps(document)
+    # By itself tomli_w writes packages in one line that fit into one.
+    tables = [
+        tomli_w.dumps({"packages": package}).replace("[packages]", "[[packages]]", 1)
+        for package in document.get("packages", ())
+    ]
+    rest = {name: value for name, value in document.items() if name != "packages" or not tables}
+    return "\n".join([tomli_w.dumps(rest), *tables])
+
+
+def packages_in(text: str) -> tuple[str, list[tuple[str, str]]]:
+    """Return what comes before the packages in a lock that `dump` or uv wrote; and of each package
+    the name and the text, without its first line.
+
+    Raises:
+        ValueError: It is not one table a package.
+    """
+    head, *tables = _PACKAGE.split(text)
+    if _INLINE.search(head):
+        raise ValueError("packages in one line")
+    found = []
+    for table in tables:
+        name = _NAME.search(table)
+        if name is None:
+            raise ValueError("a package without a name")
+        found.append((name[1], table))
+    return head.replace("packages = []\n", ""), found

@@ -13,12 +13,18 @@ import contextlib
 import csv
 import json
 import os
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from wetlands.environments.disk import read_json
+
+#: Held by who reads or looks at the files of many packages: that is thousands of short calls of the
+#: system, each of which lets go of the interpreter, so that threads which make them side by side
+#: take turns at each, and all take longer than one after the other.
+taking_turns = threading.Lock()
 
 
 class ManifestFile(NamedTuple):

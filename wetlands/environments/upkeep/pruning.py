@@ -13,7 +13,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from wetlands.environments.conda.cache import PackageCache
-from wetlands.environments.disk import read_json, remove_tree
+from wetlands.environments.disk import read_json
 from wetlands.environments.layout import Layout
 from wetlands.environments.removal import remove
 from wetlands.environments.resolutions import Resolutions
@@ -102,7 +102,7 @@ def _remove_wheels(root: Path, trial: bool) -> Iterator[str]:
         stock.tidy()
     for folder in list(stock.unused()):
         if not trial:
-            remove_tree(folder)
+            stock.drop(folder)
         yield folder.relative_to(root).as_posix()
 
 

@@ -57,6 +57,7 @@ def _rebuild(work: Workspace, record: Record, found: Verification, root: Path) -
     broken = ", ".join(found.broken) or "the venv itself"
     work.reporter.line(f"{found.summary()}; broken: {broken}")
     recipe = _kept(work.layout, record)
+    Stock(root).forget(found.broken)
     with maker_again(work, recipe, record.interpreter, root) as maker:
         if maker.digest() != record.lock:
             raise ProvisioningError(
@@ -68,7 +69,6 @@ def _rebuild(work: Workspace, record: Record, found: Verification, root: Path) -
     # What was edited may be edited in uv's cache as well, and so well that a glance doesn't tell.
     if work.layout.lock.is_file() and (left := verify(work.layout.prefix).broken):
         mend(work, left)
-        Stock(root).forget(left)
     base = fingerprint_of(made.base_executable or made.executable)
     write_record(work.layout, record._replace(interpreter=made, base=base, additions=[]))
 
