@@ -74,7 +74,8 @@ class TaskSocket:
         # The methods of the C level: those of Python take as long as sending does.
         self._send_frame = partial(zmq.backend.Socket.send, socket)
         self._receive_frame: Callable[..., Any] = partial(zmq.backend.Socket.recv, socket)
-        self._waiting: deque[tuple[list[bytes], bool]] = deque()  # with whether to note it
+        #: What is to be said; with the seconds to note with it, if it may be noted.
+        self._waiting: deque[tuple[list[bytes], float | None]] = deque()
         self._sending = False
         self._cut = False  # whether the last message may have been left unfinished
         #: Messages sent; None once that is not certain, as when one of them was cut off.
@@ -85,46 +86,47 @@ class TaskSocket:
 
     def send(self, message: protocol.Message) -> None:
         """Send a message. One thread at a time."""
-        self._say(message, noting=False)
+        self._say(message)
 
     def tell(self, message: protocol.Message) -> None:
         """Tell the host of something, by a note if it looks for notes. One thread at a time."""
-        self._say(message, noting=True)
+        self._say(message, 0.0)
 
     def send_ending(self, message: protocol.Message) -> None:
         """Send the last message of a task, when none of its code is running any more."""
         self._sending = False  # should it have been interrupted just before it said so itself
-        self._say(message, noting=False)
+        self._say(message)
 
-    def tell_ending(self, message: protocol.Message) -> None:
-        """Tell the host of it; see `send_ending` and `tell`."""
+    def tell_ending(self, message: protocol.Message, seconds: float) -> None:
+        """Tell the host of the end of a task that took so long; see `send_ending` and `tell`."""
         self._sending = False
-        self._say(message, noting=True)
+        self._say(message, seconds)
 
-    def _say(self, message: protocol.Message, *, noting: bool) -> None:
+    def _say(self, message: protocol.Message, seconds: float | None = None) -> None:
+        """Send a message; or note it, with so many ``seconds``, if it may be noted."""
         frames = protocol.encode(message)
         payload = getattr(message, "payload", ())
         for frame in payload[1:] if len(payload) > 1 else ():
             if type(frame) is Table:
                 frame.lend()
-        self._waiting.append((frames, noting))
+        self._waiting.append((frames, seconds))
         if self._sending:
             return  # we interrupted the sending of another, which goes on with this one
         self._sending = True
         try:
             while self._waiting:
-                frames, noting = self._waiting.popleft()
-                if not (noting and self._note(frames)):
+                frames, seconds = self._waiting.popleft()
+                if seconds is None or not self._note(frames, seconds):
                     self._send_frames(frames)
         finally:
             self._sending = False
 
-    def _note(self, frames: list[bytes]) -> bool:
+    def _note(self, frames: list[bytes], seconds: float) -> bool:
         """Note something for a host that is watching; say whether it will be seen."""
         notes = self._notes
         if len(frames) > 1 or self.sent is None or not notes.is_watched():
             return False
-        if not notes.add(frames[0], self.sent, 0.0):
+        if not notes.add(frames[0], self.sent, seconds):
             return False
         if not notes.is_watched():
             self._send_frames(protocol.encode(protocol.Void()))  # it looks no more: have it do so

@@ -271,7 +271,7 @@ class Worker:
             # Is it watched, the host is about to have another task for us.
             self._socket.expects = self._notes.is_watched()
             sent = self._socket.sent
-            self._socket.tell_ending(ending)
+            self._socket.tell_ending(ending, self._seconds)
             noted = sent == self._socket.sent
             self._told = None if noted or not _is_small(ending) else ending
         elif type(ending) is protocol.Void or not self._note(ending):

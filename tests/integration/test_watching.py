@@ -41,6 +41,12 @@ def mostly_quick(x):
     return x
 
 
+def work(seconds):
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        pass
+
+
 def tell(x, task):
     if x == "thread":
         thread = threading.Thread(target=lambda: [task.update(current=n) for n in range(20)])
@@ -103,6 +109,22 @@ def test_a_call_whose_end_is_looked_for_costs_no_message(
 
     wait_until(silently)  # it may end before anybody looks
     assert all(looked)
+
+
+def test_how_long_it_took_is_known_all_the_same(
+    launch: Launch, module: Path, looked: list[bool]
+) -> None:
+    env = launch()
+    core, kind = driver_of(env).core, f"{module.name}:work"
+
+    def learned() -> bool:
+        learn(env, module, "work")
+        before = messages(env)
+        env.execute(module, "work", (0.01,))
+        return messages(env) == before
+
+    wait_until(learned)
+    assert core.paces.expect(kind) > 0.001
 
 
 def test_neither_do_its_reports(launch: Launch, module: Path, looked: list[bool]) -> None:
