@@ -18,7 +18,7 @@ from worker_entry import protocol
 from worker_entry.notes import Notes
 from worker_entry.segment_carrier import Table
 from worker_entry.signal_bell import SignalBell
-from worker_entry.spinning import MOMENT, Spinning
+from worker_entry.spinning import Spinning, moment
 
 _MORE = int(zmq.SNDMORE)
 #: Exit status of a worker whose host sends garbage.
@@ -81,6 +81,7 @@ class TaskSocket:
         #: Messages sent; None once that is not certain, as when one of them was cut off.
         self.sent: int | None = 0
         self.expects = False  #: another message, in a moment
+        self.carried: Callable[[], int] = int  #: how many bytes came in segments with the last one
         self._spinning = Spinning()
         self.taking = False  #: a message is being taken, and may be lost if something is raised
 
@@ -196,7 +197,7 @@ class TaskSocket:
             return False
         return self._spinning.look(
             partial(self._notes.has_post, self._received),
-            monotonic() + MOMENT,
+            monotonic() + moment(self.carried()),
             arrives=partial(zmq.zmq_poll, self._readable, 0),
         )
 

@@ -16,6 +16,10 @@ from typing import Callable
 
 #: How long to look, in seconds: a little longer than the other side takes if it is awake.
 MOMENT = 0.0005
+#: The same for each byte that has to be copied meanwhile: that of a processor whose caches are full
+#: of other things. Beyond `_LONGER`, to be woken costs little in comparison.
+_BYTE = 1 / 4e9
+_LONGER = 0.001
 #: The longest that nobody looks, as a power of two.
 MOST = 5
 
@@ -24,6 +28,11 @@ RARELY = 8
 
 #: Lets others have the processor that need it.
 _give_way = getattr(os, "sched_yield", None) or (lambda: sleep(0))
+
+
+def moment(carried: int = 0) -> float:
+    """Return how long to look, in seconds, for an answer to so many bytes."""
+    return MOMENT + min(carried * _BYTE, _LONGER)
 
 
 class Spinning:

@@ -50,9 +50,9 @@ from worker_entry.handle import RemoteTaskHandle
 from worker_entry.modules import Modules, TargetError, find_function, list_functions
 from worker_entry.notes import MAX_ENDING, Notes
 from worker_entry.portable import registry
-from worker_entry.segment_carrier import WorkerCarrier
 from worker_entry.signatures import Signatures
 from worker_entry.streams import Streams
+from worker_entry.worker_carrier import WorkerCarrier
 
 if TYPE_CHECKING:
     from worker_entry.batch import Call
@@ -513,6 +513,8 @@ def serve(config: dict[str, Any]) -> None:
     tasks = TaskSocket(connect(context, config, config["task_identity"]), notes)
     segments = config.get("segments")
     carrier = WorkerCarrier(segments) if segments else None
+    if carrier is not None:
+        tasks.carried = carrier.carried
     for names in config.get("portable", ()):
         registry.add(registry.Registration(*names))
     codec = Codec(config["pickle_protocol"], config["by_value"], carrier)
