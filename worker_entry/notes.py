@@ -63,6 +63,7 @@ _ENDING = struct.Struct("=IIf")
 #: Bytes of the ring that an ending takes beside its own.
 EXTRA = _ENDING.size
 _pack_ending = _ENDING.pack
+_INFINITE = float("inf")
 
 
 #: Whether what one processor writes is seen in that order by all others, without further ado: on
@@ -160,6 +161,6 @@ def split(ring: bytes) -> Iterator[tuple[int, float, bytes]]:
         at = begin + length
         if at > end:
             raise ValueError("an ending that is cut off")
-        if not seconds >= 0:  # nor is it a number that can be compared, maybe
-            raise ValueError("an ending of a task that took less than no time")
+        if not 0 <= seconds < _INFINITE:  # nor is it a number that can be compared, maybe
+            raise ValueError("an ending of a task that took less than no time, or for ever")
         yield sent, seconds, ring[begin:at]
