@@ -62,8 +62,7 @@ def measure(kind: str, count: int, rounds: int, block: int) -> list[Series]:
         subjects = [
             Subject(Series(who, "ms"), functools.partial(way, array)) for who, way in peers.items()
         ]
-        for subject in subjects:
-            subject.call()
+        interleave([Subject(Series("", "ms"), one.call) for one in subjects], 1, block)  # warms up
         return interleave(subjects, rounds, block)
 
 

@@ -16,10 +16,11 @@ from typing import Callable
 
 #: How long to look, in seconds: a little longer than the other side takes if it is awake.
 MOMENT = 0.0005
-#: The same for each byte that has to be copied meanwhile: that of a processor whose caches are full
-#: of other things. Beyond `_LONGER`, to be woken costs little in comparison.
-_BYTE = 1 / 4e9
-_LONGER = 0.001
+#: The same for each byte that has to be copied meanwhile, in caches full of other things: as long
+#: as it takes if the other side has to be woken, or nobody would begin to look. Beyond `_LONGER`,
+#: to be woken costs little in comparison.
+_BYTE = 1 / 1e9
+_LONGER = 0.002
 #: The longest that nobody looks, as a power of two.
 MOST = 5
 
