@@ -5,22 +5,20 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import traceback
 from collections import deque
 from functools import partial
 from time import monotonic
 from typing import Any, Callable, NoReturn
 
-import zmq
-import zmq.backend
-
-from worker_entry import protocol
+from worker_entry import failure, protocol, zeromq
 from worker_entry.notes import Notes
 from worker_entry.segment_carrier import Table
 from worker_entry.signal_bell import SignalBell
-from worker_entry.spinning import Spinning, moment
+from worker_entry.spinning import MOMENT, Spinning
 
-_MORE = int(zmq.SNDMORE)
+_MORE = int(zeromq.SNDMORE)
+#: Milliseconds without anything to do, after which to load what may be needed some time.
+LEISURE = 200
 #: Exit status of a worker whose host sends garbage.
 EXIT_PROTOCOL = 76  # EX_PROTOCOL of sysexits.h
 
@@ -35,24 +33,24 @@ def undisturbed(function: Callable[[], object]) -> None:
         try:
             function()
             return
-        except (zmq.ZMQError, SystemExit):
+        except (zeromq.ZMQError, SystemExit):
             raise
         except KeyboardInterrupt:
             pass  # the task that it was meant for is over
         except BaseException:  # from an alarm, say
-            traceback.print_exc()
+            failure.prepare().print_exc()
     function()
 
 
 def connect(context: Any, config: dict[str, Any], identity: str) -> Any:
     """Return a socket that is connected to the host."""
-    socket = context.socket(zmq.DEALER)
-    socket.setsockopt(zmq.IDENTITY, bytes.fromhex(identity))
-    socket.setsockopt(zmq.LINGER, 0)
+    socket = zeromq.Socket(context, zeromq.DEALER)
+    socket.set(zeromq.IDENTITY, bytes.fromhex(identity))
+    socket.set(zeromq.LINGER, 0)
     if config["curve"]:
-        socket.setsockopt(zmq.CURVE_SERVERKEY, config["curve"].encode())
-        socket.setsockopt(zmq.CURVE_PUBLICKEY, config["curve_public"].encode())
-        socket.setsockopt(zmq.CURVE_SECRETKEY, config["curve_secret"].encode())
+        socket.set(zeromq.CURVE_SERVERKEY, config["curve"].encode())
+        socket.set(zeromq.CURVE_PUBLICKEY, config["curve_public"].encode())
+        socket.set(zeromq.CURVE_SECRETKEY, config["curve_secret"].encode())
     socket.connect(config["endpoint"])
     return socket
 
@@ -69,11 +67,10 @@ class TaskSocket:
         self._socket = socket
         self._notes = notes
         self._received = 0
-        self._readable = [(socket, zmq.POLLIN)]
+        self._readable = [(socket, zeromq.POLLIN)]
         self._bell = SignalBell(socket)
-        # The methods of the C level: those of Python take as long as sending does.
-        self._send_frame = partial(zmq.backend.Socket.send, socket)
-        self._receive_frame: Callable[..., Any] = partial(zmq.backend.Socket.recv, socket)
+        self._send_frame: Callable[..., Any] = socket.send
+        self._receive_frame: Callable[..., Any] = socket.recv
         #: What is to be said; with the seconds to note with it, if it may be noted.
         self._waiting: deque[tuple[list[bytes], float | None]] = deque()
         self._sending = False
@@ -81,8 +78,8 @@ class TaskSocket:
         #: Messages sent; None once that is not certain, as when one of them was cut off.
         self.sent: int | None = 0
         self.expects = False  #: another message, in a moment
-        self.carried: Callable[[], int] = int  #: how many bytes came in segments with the last one
         self._spinning = Spinning()
+        self._has_rested = False  #: whether there was leisure to load what tasks may need
         self.taking = False  #: a message is being taken, and may be lost if something is raised
 
     def send(self, message: protocol.Message) -> None:
@@ -161,7 +158,7 @@ class TaskSocket:
                 message = _decode([self._notes.post()])
                 self._notes.fetch()
                 return False, [message]
-            frames = self._receive_frames()
+            frames = _receive_frames(self._receive_frame)
             self._received += 1
             if protocol.is_pack(frames):
                 return True, _unpack(frames[0])
@@ -170,25 +167,24 @@ class TaskSocket:
                 return False, [message]
             self.taking = False
 
-    def _receive_frames(self) -> list[bytes]:
-        # An object for each frame, since it knows whether another follows: to ask the socket takes
-        # longer than to receive.
-        frame = self._receive_frame(0, False)
-        frames = [frame.bytes]
-        while frame.more:
-            frame = self._receive_frame(0, False)
-            frames.append(frame.bytes)
-        return frames
-
     def _wait(self) -> None:
         notes = self._notes
         if notes.has_post(self._received) or self._look():
             return
         notes.sleep(begin=True)
         if not notes.has_post(self._received):
-            # Not by receiving: a signal that comes while a message does would cost the frame.
-            self._bell.sleep()
+            self._sleep()
         notes.sleep(begin=False)
+
+    def _sleep(self) -> None:
+        # Not by receiving: a signal that comes while a message does would cost the frame.
+        if not self._has_rested:
+            if self._bell.sleep(LEISURE):
+                return
+            self._has_rested = True
+            with contextlib.suppress(Exception):
+                failure.prepare()
+        self._bell.sleep()
 
     def _look(self) -> bool:
         """Look for a message that is about to come; say whether it did."""
@@ -197,8 +193,8 @@ class TaskSocket:
             return False
         return self._spinning.look(
             partial(self._notes.has_post, self._received),
-            monotonic() + moment(self.carried()),
-            arrives=partial(zmq.zmq_poll, self._readable, 0),
+            monotonic() + MOMENT,
+            arrives=partial(zeromq.poll, self._readable, 0),
         )
 
     def close(self) -> None:
@@ -208,16 +204,26 @@ class TaskSocket:
 
 def receive(socket: Any, lifeline: int) -> protocol.Message:
     """Return the message that arrives next on the control socket; die should the host be gone."""
-    poller = zmq.Poller()
-    poller.register(socket, zmq.POLLIN)
+    watched: list[tuple[Any, int]] = [(socket, zeromq.POLLIN)]
     if lifeline >= 0:
-        poller.register(lifeline, zmq.POLLIN | zmq.POLLERR)
+        watched.append((lifeline, zeromq.POLLIN | zeromq.POLLERR))
     while True:
-        ready = dict(poller.poll())
+        ready = [found for found, _ in zeromq.poll(watched, -1)]
         if lifeline in ready:
             die_with_the_host()
         if socket in ready:
-            return _decode(socket.recv_multipart())
+            return _decode(_receive_frames(socket.recv))
+
+
+def _receive_frames(receive: Callable[..., Any]) -> list[bytes]:
+    # An object for each frame, since it knows whether another follows: to ask the socket takes
+    # longer than to receive.
+    frame = receive(0, False)
+    frames = [frame.bytes]
+    while frame.more:
+        frame = receive(0, False)
+        frames.append(frame.bytes)
+    return frames
 
 
 def _decode(frames: list[bytes]) -> protocol.Message:

@@ -10,10 +10,11 @@ a few), `traceback` (lines) and `cause` (another description, or None).
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import runpy
-import traceback
+import sys
 from types import TracebackType
 from typing import Any
 
@@ -33,6 +34,33 @@ _DURING = "During handling of the above exception, another exception occurred:"
 _HERE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 #: What runs user code and is not user code. (In newer versions these are frozen modules.)
 _RUNNERS = (runpy.__file__, importlib.__file__)
+
+
+#: A descriptor to be closed when `traceback` is loaded and all others are in use.
+_spare: list[int] = []
+
+
+def reserve() -> None:
+    """Make sure that `traceback` can be loaded later, even when tasks have taken all descriptors.
+
+    It takes a fifth of the time of a worker's imports, and few tasks fail.
+    """
+    if "traceback" not in sys.modules:
+        with contextlib.suppress(OSError):
+            _spare.append(os.open(os.devnull, os.O_RDONLY))
+
+
+def prepare() -> Any:
+    """Load and return `traceback`.
+
+    Raises:
+        Exception: It can't be found, because a task changed what it is found by.
+    """
+    while _spare:
+        os.close(_spare.pop())
+    import traceback
+
+    return traceback
 
 
 def describe(error: BaseException, kind: str = "exception") -> dict[str, Any]:
@@ -123,7 +151,11 @@ def _lines(error: BaseException, room: int) -> list[str]:
     # Each cause alone: chains may be long, and only the frames of the user are wanted of each.
     tb = _user_part(error.__traceback__)
     try:
-        block = _format(error, tb)
+        traceback = prepare()
+    except Exception:
+        return [clean(f"{_type_name(type(error))}: {_text(error)}", MAX_LINE)]
+    try:
+        block = _format(traceback, error, tb)
     except BaseException:  # a __str__ that raises breaks old versions of traceback, too
         block = traceback.format_tb(tb, MAX_CALLS)
     text = "".join(block)
@@ -134,7 +166,7 @@ def _lines(error: BaseException, room: int) -> list[str]:
     return [clean(line, MAX_LINE) for line in text.splitlines()]
 
 
-def _format(error: BaseException, tb: TracebackType | None) -> list[str]:
+def _format(traceback: Any, error: BaseException, tb: TracebackType | None) -> list[str]:
     """Return the text of an exception; of runaway recursion only the ends, as all takes seconds."""
     half = MAX_CALLS // 2
     depth, end, call = 0, tb, tb
@@ -143,7 +175,8 @@ def _format(error: BaseException, tb: TracebackType | None) -> list[str]:
         if depth > half and end is not None:
             end = end.tb_next  # stays so far from the last call
     if depth <= MAX_CALLS:
-        return traceback.format_exception(type(error), error, tb, chain=False)
+        whole: list[str] = traceback.format_exception(type(error), error, tb, chain=False)
+        return whole
     head, *last = traceback.format_exception(type(error), error, end, chain=False)
     left_out = f"  ... {depth - 2 * half} calls left out ...\n"
     return [head, *traceback.format_tb(tb, half), left_out, *last]

@@ -43,7 +43,9 @@ from __future__ import annotations
 
 import json
 import struct
-from typing import Any, NamedTuple, Sequence, Tuple, Union
+from typing import Any, Sequence, Tuple, Union
+
+from worker_entry.named import NamedTuple
 
 #: Raised with every change of what is on the wire.
 VERSION = 8

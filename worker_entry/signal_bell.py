@@ -20,8 +20,7 @@ import os
 import signal
 from typing import Any
 
-import zmq
-
+from worker_entry import zeromq
 from worker_entry.streams import identity
 
 
@@ -39,18 +38,27 @@ class SignalBell:
         self._identities: tuple[Any, ...] = ()
         self._make()
 
-    def sleep(self) -> None:
-        """Sleep until there is a message; handlers of signals run meanwhile, and may raise."""
+    def sleep(self, limit: int = -1) -> bool:
+        """Sleep until there is a message; handlers of signals run meanwhile, and may raise.
+
+        Args:
+            limit: The milliseconds after which to stop waiting; -1: none.
+
+        Returns:
+            Whether there is a message.
+        """
         while True:
             if not self._is_whole():
                 self._make()
             theirs = _ring(self._number)
             try:
-                ready = zmq.zmq_poll(self._watched, -1)
+                ready = zeromq.poll(self._watched, limit)
             finally:
                 _ring(theirs)
             if ready and ready[0][0] is self._socket:
-                return
+                return True
+            if not ready and limit >= 0:
+                return False
             if ready and self._is_whole():  # otherwise there is a new pair for the next turn
                 with contextlib.suppress(OSError):  # a child that was forked took it
                     os.read(self.ends[0], 4096)
@@ -64,7 +72,7 @@ class SignalBell:
             if identity(end) == ours:  # else the number is somebody else's
                 os.close(end)
         self.ends, self._identities, self._number = (), (), -1
-        self._watched: list[tuple[Any, int]] = [(self._socket, zmq.POLLIN)]
+        self._watched: list[tuple[Any, int]] = [(self._socket, zeromq.POLLIN)]
         if os.name == "nt":
             return
         try:
@@ -75,7 +83,7 @@ class SignalBell:
         self.ends, self._identities = ends, tuple(map(identity, ends))
         for end in ends:
             os.set_blocking(end, False)
-        self._watched.append((ends[0], zmq.POLLIN))
+        self._watched.append((ends[0], zeromq.POLLIN))
         self._number = ends[1]  # last: only now it is whole
 
 

@@ -32,16 +32,13 @@ import os
 import runpy
 import sys
 import threading
-import traceback
 from collections import deque
 from functools import partial
 from time import perf_counter
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Callable, NoReturn, Sequence
 
-import zmq
-
-from worker_entry import failure, kept, protocol
+from worker_entry import failure, kept, protocol, zeromq
 from worker_entry.codec import Codec, CodecError, type_name
 from worker_entry.connection import TaskSocket, connect, give_up, receive, undisturbed
 from worker_entry.control import Control, go_first, tie_to_host
@@ -50,9 +47,9 @@ from worker_entry.handle import RemoteTaskHandle
 from worker_entry.modules import Modules, TargetError, find_function, list_functions
 from worker_entry.notes import MAX_ENDING, Notes
 from worker_entry.portable import registry
+from worker_entry.segment_carrier import WorkerCarrier
 from worker_entry.signatures import Signatures
 from worker_entry.streams import Streams
-from worker_entry.worker_carrier import WorkerCarrier
 
 if TYPE_CHECKING:
     from worker_entry.batch import Call
@@ -63,6 +60,8 @@ _OTHERS = ("list", "script", "fetch")
 _BY_NAME = ("file", "module", "package")
 #: Messages that make us run what users wrote.
 _CALLS = (protocol.Run, protocol.Runs)
+#: Bytes of a result that is noted.
+_MAX_FRAME = MAX_ENDING - 64
 #: Characters of the name of a type that are sent.
 MAX_NAME = 1000
 # Made here and now: a task may replace functions of the json module in the process we share.
@@ -194,14 +193,12 @@ class Worker:
         self._function_of_batch = None
         for call in calls:
             left -= 1
-            ending: protocol.Message | None = None
+            ending: protocol.Message = protocol.Skipped(call.task, call.attempt)
             if self._notes.begin():
-                ending = self._call_in_batch(target, call)
-                if ending is None and left:
+                found = self._call_in_batch(target, call)
+                if found is None and left:
                     continue
-            else:
-                ending = protocol.Skipped(call.task, call.attempt)
-            ending = ending or protocol.Void()
+                ending = found or protocol.Void()
             undisturbed(partial(self._hand_in, ending, left == 0, restore=left == 0))
         self._function_of_batch = None
 
@@ -213,42 +210,35 @@ class Worker:
         began = perf_counter()
         error: BaseException | None = None
         frames: Sequence[Any] = ()
+        ending: protocol.Message | None = None
         try:
             function = self._function_of_batch
             if function is None:
                 function = self._function_of_batch = self._plain_function(target)
             if function is not None:
-                args, kwargs = self._loads_arguments((call.arguments,))
+                args, kwargs = self._loads((call.arguments,), "arguments", "the arguments")
                 frames = self._dumps(function(*args, **kwargs))
+                ending = protocol.Result(call.task, call.attempt, tuple(frames))
         except BaseException as raised:
             error = raised
+            ending = protocol.Failure(call.task, call.attempt, _describe(error))
         if os.getpid() != self._pid:
             _leave_child(error)
-        if error is None and not frames:  # it takes the handle, say
+        failed = error is not None
+        del error  # its traceback holds this frame
+        if ending is None:  # it takes the handle, say
             payload = (target, call.arguments)
             return self._run_begun(protocol.Run(call.task, call.attempt, payload))
-        ending: protocol.Message | None = None
-        if error is not None:
-            ending = protocol.Failure(call.task, call.attempt, _describe(error))
-            del error  # its traceback holds this frame
-        return self._end_in_batch(call, frames, ending, began)
-
-    def _end_in_batch(
-        self, call: Call, frames: Sequence[Any], ending: protocol.Message | None, began: float
-    ) -> protocol.Message | None:
         try:
             self._tidy_up()
-            if not self._streams.are_open():
+            if not self._streams.intact():
                 self._streams.restore()
             self._seconds = perf_counter() - began
-            sent = self._socket.sent
-            if ending is None and len(frames) == 1 and sent is not None:
-                noted = protocol.encode_result(call.task, call.attempt, frames[0])
-                if self._notes.add(noted, sent, self._seconds):
-                    return None
+            if not failed and self._note_result(call, frames):
+                return None
         except BaseException:  # of a signal handler; an end that is noted twice is heard of once
             undisturbed(self._tidy_up)
-        return ending or protocol.Result(call.task, call.attempt, tuple(frames))
+        return ending
 
     def _plain_function(self, target: bytes) -> Any:
         """Return a function of which a call is all there is to do; if there is more, None."""
@@ -257,6 +247,13 @@ class Worker:
             return None
         function = self._function(call["how"], call, ())
         return None if self._wants_handle(function, (), {}) else function
+
+    def _note_result(self, call: Call, frames: Sequence[Any]) -> bool:
+        sent = self._socket.sent
+        if sent is None or len(frames) != 1 or len(frames[0]) > _MAX_FRAME:
+            return False
+        ending = protocol.encode_result(call.task, call.attempt, frames[0])
+        return self._notes.add(ending, sent, self._seconds)
 
     def _hand_in(self, ending: protocol.Message, bell: bool, *, restore: bool = True) -> None:
         """Tell the host of an end.
@@ -342,7 +339,7 @@ class Worker:
             return self._run_chunk(partial(self._function, how, call, payload), payload, handle)
         # The target comes first: arguments may be of types that its module defines.
         function = self._function(how, call, payload)
-        args, kwargs = self._loads_arguments(payload[first:])
+        args, kwargs = self._loads(payload[first:], "arguments", "the arguments")
         if self._wants_handle(function, args, kwargs):
             kwargs["task"] = handle
         return function(*args, **kwargs)
@@ -357,7 +354,7 @@ class Worker:
         calls = Calls(
             find,
             len(payload) > 2,  # by value, or as source
-            lambda pickle: self._loads_arguments((pickle,))[0],
+            lambda pickle: self._loads((pickle,), "arguments", "the arguments")[0],
             self._codec,
             self._dumps,
             lambda function: self._wants_handle(function, (None,), {}),
@@ -369,7 +366,7 @@ class Worker:
             return list_functions(self._module(call["function"], call["target"]))
         if how == "script":
             return self._run_script(call)
-        return self._loads_arguments(payload[1:])[0][0]
+        return self._loads(payload[1:], "arguments", "the arguments")[0][0]
 
     def _read_call(self, frame: bytes) -> dict[str, Any]:
         call = self._calls.get(frame)
@@ -391,13 +388,13 @@ class Worker:
             return find_function(self._modules.from_file(call["target"]), call["function"])
         if how == "value":
             self._modules.enter_folder(call["target"])
-            return self._loads_function(payload[1])  # type: ignore[no-any-return]
+            return self._loads(payload[1:2], "target", "the function")  # type: ignore[no-any-return]
         if how == "source":
             generation = self._modules.enter_folder(call["target"])
             if self._bundles is None:
                 from worker_entry.rebuild import Bundles  # a worker starts faster without it
 
-                self._bundles = Bundles(self._loads_function)
+                self._bundles = Bundles(self._loads_bundle)
             return self._bundles.load(  # type: ignore[no-any-return]
                 payload[1], (call["target"], generation)
             )
@@ -406,18 +403,15 @@ class Worker:
             return find_function(module, call["function"])
         return find_function(self._module(how, call["target"]), call["function"])
 
-    def _loads_arguments(self, frames: tuple[bytes, ...]) -> Any:
-        self._codec.carrier.begin()
+    def _loads(self, frames: tuple[bytes, ...], kind: str, what: str) -> Any:
         try:
+            if kind != "arguments":
+                return self._codec.loads(frames)
+            self._codec.carrier.begin()
             return self._codec.loads(frames, ("args", "kwargs"))
         except CodecError as error:
-            raise _unreadable("arguments", "the arguments", error) from error.__cause__
-
-    def _loads_function(self, frame: bytes) -> Any:
-        try:
-            return self._codec.loads((frame,))
-        except CodecError as error:
-            raise _unreadable("target", "the function", error) from error.__cause__
+            text = f"{what} can't be rebuilt in this environment: {error}"
+            raise _UnusableError(kind, text) from error.__cause__
 
     def _dumps(self, value: Any) -> list[Any]:
         try:
@@ -425,6 +419,9 @@ class Worker:
         except CodecError as error:
             text = f"the result of type {type_name(value)} can't be sent to the host: {error}"
             raise _UnusableError("result", text) from error.__cause__
+
+    def _loads_bundle(self, frame: bytes) -> Any:
+        return self._loads((frame,), "target", "the function")
 
     def _run_script(self, call: dict[str, Any]) -> None:
         path = call["target"]
@@ -440,10 +437,6 @@ class Worker:
         finally:
             sys.argv = argv
             sys.modules["__main__"] = main
-
-
-def _unreadable(kind: str, what: str, error: CodecError) -> _UnusableError:
-    return _UnusableError(kind, f"{what} can't be rebuilt in this environment: {error}")
 
 
 def _split(runs: protocol.Runs) -> tuple[bytes, list[Call]]:
@@ -489,7 +482,7 @@ def _leave_child(error: BaseException | None) -> NoReturn:
         status = error.code if isinstance(error.code, int) else int(error.code is not None)
     elif error is not None:
         status = 1
-        traceback.print_exception(type(error), error, error.__traceback__)
+        failure.prepare().print_exception(type(error), error, error.__traceback__)
     with contextlib.suppress(Exception):
         sys.stdout.flush()
         sys.stderr.flush()
@@ -500,27 +493,31 @@ def serve(config: dict[str, Any]) -> None:
     """Connect to the host, prove who we are, and work until told to stop."""
     tie_to_host(config["lifeline"])
     go_first()
-    context = zmq.Context()
+    context = zeromq.Context()
     control = connect(context, config, config["control_identity"])
-    hello = protocol.Hello(protocol.VERSION, config["token"], os.getpid())
-    control.send_multipart(protocol.encode(hello))
+    (hello,) = protocol.encode(protocol.Hello(protocol.VERSION, config["token"], os.getpid()))
+    control.send(hello)
+    # While that is on its way, and the host's answer, everything is made ready.
+    notes = Notes(config["started_file"])
+    tasks = TaskSocket(connect(context, config, config["task_identity"]), notes)
+    worker = Worker(tasks, _make_codec(config), notes, config["started_file"])
+    failure.reserve()
     answer = receive(control, config["lifeline"])
     if isinstance(answer, protocol.Reject):
         sys.exit(f"wetlands: the host rejected this worker: {answer.reason}")
     if not isinstance(answer, protocol.Welcome):
         give_up(f"{type(answer).__name__} in place of a welcome")
-    notes = Notes(config["started_file"])
-    tasks = TaskSocket(connect(context, config, config["task_identity"]), notes)
+    Control(control, config["lifeline"], worker.interrupt).start()
+    worker.serve()
+    tasks.close()
+
+
+def _make_codec(config: dict[str, Any]) -> Codec:
     segments = config.get("segments")
     carrier = WorkerCarrier(segments) if segments else None
-    if carrier is not None:
-        tasks.carried = carrier.carried
     for names in config.get("portable", ()):
         registry.add(registry.Registration(*names))
     codec = Codec(config["pickle_protocol"], config["by_value"], carrier)
     version = f"Python {sys.version_info[0]}.{sys.version_info[1]}"
     codec.place = f"environment {config.get('environment', '')!r} ({version})"
-    worker = Worker(tasks, codec, notes, config["started_file"])
-    Control(control, config["lifeline"], worker.interrupt).start()
-    worker.serve()
-    tasks.close()
+    return codec

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.waiting import wait_until
+from tests.worker.conftest import Start
 from tests.worker.peer import MODULES, Ended, Peer
 from worker_entry import journal, protocol
 from worker_entry.codec import Codec
@@ -50,6 +51,10 @@ def test_a_closure_can_be_the_result_between_equal_minor_versions(
         assert ended.failure["kind"] == "result"
 
 
+def test_pyzmq_is_whole_for_a_task_though_the_worker_loads_a_part_of_it(worker: Peer) -> None:
+    assert worker.call("use_pyzmq") == [b"a", b"b", b"c"]
+
+
 def test_the_functions_of_a_target_are_listed(worker: Peer) -> None:
     names = worker.call("file", how="list")
     assert "add" in names
@@ -68,6 +73,18 @@ def test_a_worker_takes_thousands_of_tasks_in_order(worker: Peer) -> None:
 
 
 # -- how it ends -----------------------------------------------------------------------------------
+
+
+def test_the_first_task_is_told_of_where_it_failed_without_descriptors(start: Start) -> None:
+    failure = start().run("fail_without_descriptors").failure
+    assert failure["type"] == "OSError"
+    assert any("in fail_without_descriptors" in line for line in failure["traceback"])
+
+
+def test_a_task_that_loses_the_standard_library_is_told_of_why_it_failed(start: Start) -> None:
+    failure = start().run("forget_the_path").failure
+    assert failure["error"] == "LookupError: lost"
+    assert failure["traceback"][-1] == "LookupError: lost"
 
 
 def test_an_exception_is_described(worker: Peer) -> None:

@@ -21,7 +21,7 @@ from wetlands.core.events import (
     WorkerWorn,
 )
 from wetlands.result_proxy import Keeper, ResultProxy
-from wetlands.runtime.ending import Endings, Loader
+from wetlands.runtime.ending import Endings
 from wetlands.runtime.entry import Entry
 from wetlands.runtime.host import Host
 from wetlands.runtime.link import WorkerLink
@@ -114,20 +114,19 @@ class Hearing:
         try:
             endings = worker.notes.take(upto)
             spoke = bool(endings) and self._has_printed(worker)
-            batches, at = self._driver.batches, 0
-            while at < len(endings):
-                ended = batches.take_results(worker, endings, at, spoke)
-                if ended > at:
-                    at = ended
+            batches = self._driver.batches
+            for seconds, ending in endings:
+                result = protocol.decode_result(ending)
+                if result is not None and batches.take_result(
+                    worker, result, math.inf if spoke else seconds
+                ):
                     continue
-                seconds, ending = endings[at]
                 message = protocol.decode([ending])
                 if type(message) not in _NOTES:
                     raise ValueError(f"{type(message).__name__} is not to be noted")
                 if type(message) in _ENDINGS:
                     worker.seconds = math.inf if spoke else seconds
                 self._RECEIVERS[type(message)](self, worker, message)
-                at += 1
         except (ValueError, protocol.RemoteProtocolError) as error:
             self._fault(worker, str(error))
         finally:
@@ -151,6 +150,7 @@ class Hearing:
 
     def _greet(self, worker: WorkerLink, hello: protocol.Hello) -> None:
         answer = worker.judge(hello)
+        self._staff.guard()
         with contextlib.suppress(PeerUnreachableError):
             self._transport.send(worker.control_identity, answer)
         if isinstance(answer, protocol.Reject):
@@ -181,7 +181,7 @@ class Hearing:
     def _on_output(self, worker: WorkerLink, message: protocol.Output) -> None:
         task = self._task_of(worker, message.task, message.attempt)
         if task is not None and message.payload:
-            load = Loader(self._endings, self._redeem(worker, message.payload), worker.id)
+            load = self._endings.loader(self._redeem(worker, message.payload), task, worker.id)
             task._set_output(message.key, load)
 
     def _on_log(self, worker: WorkerLink, message: protocol.Log) -> None:

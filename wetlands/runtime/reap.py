@@ -12,13 +12,13 @@ whoever its parent is by now.
 
 from __future__ import annotations
 
-import contextlib
 import os
-import signal
 import sys
 
 #: The variable that marks workers and whatever they start: "<host>/<slot>.<incarnation>".
 VARIABLE = "WETLANDS_WORKER"
+#: On every system; the module that says so takes as long to load as all else of this program.
+SIGKILL = 9
 
 
 def kill_tagged(tag: str) -> int:
@@ -33,7 +33,7 @@ def kill_tagged(tag: str) -> int:
             with open(f"/proc/{pid}/environ", "rb") as file:
                 variables = file.read().split(b"\0")
             if any(variable.startswith(wanted) for variable in variables):
-                os.kill(pid, signal.SIGKILL)
+                os.kill(pid, SIGKILL)
                 found += 1
         except OSError:
             continue
@@ -57,8 +57,10 @@ def main(tag: str) -> None:
         change = workers.add if line.startswith("+") else workers.discard
         change(int(line[1:]))
     for pid in workers:
-        with contextlib.suppress(OSError):
-            os.killpg(pid, signal.SIGKILL)
+        try:
+            os.killpg(pid, SIGKILL)
+        except OSError:
+            continue
     # What was just being started when it was looked for is found the next time; what sleeps in
     # the kernel is found every time, and can't be waited for.
     for _ in range(20):

@@ -27,9 +27,13 @@ class Reaper:
         #: process id, which could be that of an older host whose children live on.
         self.tag = secrets.token_hex(8)
         self._process: subprocess.Popen[bytes] | None = None
+        self._living: set[int] = set()
 
     def start(self, python: Path) -> None:
         """Start the process, unless it runs; any Python will do.
+
+        This can wait until a worker is there, and about to run what may start something: to be
+        started with the workers, it would take its share of the processors from them.
 
         A host that is embedded in another program is no Python that could be started: hence an
         environment's own.
@@ -48,13 +52,16 @@ class Reaper:
             )
         except OSError:
             logger.warning("Children of workers may outlive a host that is killed", exc_info=True)
+        self._write("".join(f"+{pid}\n" for pid in self._living))
 
     def add(self, pid: int) -> None:
         """Say that a worker lives."""
+        self._living.add(pid)
         self._write(f"+{pid}\n")
 
     def discard(self, pid: int) -> None:
         """Say that a worker has ended; its number may soon be another's."""
+        self._living.discard(pid)
         self._write(f"-{pid}\n")
 
     def stop(self) -> None:

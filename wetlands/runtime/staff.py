@@ -66,6 +66,10 @@ class Staff:
         self._host.loop.connect(self._client, *link.identities)
         self._host.launcher.post(lambda: self._start(link))
 
+    def guard(self) -> None:
+        """Have what workers may start from now on looked after, should this process be killed."""
+        self._host.launcher.post(lambda: self._host.reaper.start(self.plan.executable))
+
     def find(self, worker: WorkerId) -> WorkerLink | None:
         """Return the worker if it is there; for any thread."""
         return self.links.get(worker)
@@ -122,7 +126,6 @@ class Staff:
             # The dot at its end keeps the tag of incarnation 1 apart from that of 10.
             pool, (slot, incarnation) = f"{self._host.reaper.tag}/{id(self):x}", link.id
             tag = f"{pool}.{slot}.{incarnation}."
-            self._host.reaper.start(self.plan.executable)
             process = start_worker(self.plan, slot, tag, connection, self._emitter(slot))
             self._host.reaper.add(process.pid)
         except Exception as error:

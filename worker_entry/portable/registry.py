@@ -9,7 +9,9 @@ script) serves the side on which it was registered, and is not told.
 from __future__ import annotations
 
 import importlib
-from typing import Any, Callable, NamedTuple
+from typing import Any, Callable
+
+from worker_entry.named import NamedTuple
 
 
 class Registration(NamedTuple):

@@ -599,3 +599,43 @@ def total(numbers):
 def nap(seconds):
     time.sleep(seconds)
     return seconds
+
+
+def use_pyzmq():
+    """Use most of a package of which the worker itself has loaded a part."""
+    import zmq
+    import zmq.asyncio
+
+    context = zmq.Context()
+    one, other = context.socket(zmq.PAIR), context.socket(zmq.PAIR)
+    port = one.bind_to_random_port("tcp://127.0.0.1")
+    other.connect(f"tcp://127.0.0.1:{port}")
+    other.send_multipart([b"a", b"b"])
+    frames = one.recv_multipart(copy=False)
+    try:
+        one.recv(zmq.NOBLOCK)
+    except zmq.error.Again:
+        frames.append(zmq.Frame(b"c"))
+    one.close()
+    other.close()
+    context.term()
+    assert all(type(frame) is zmq.Frame for frame in frames)
+    assert issubclass(zmq.asyncio.Socket, zmq.backend.cython._zmq.Socket)
+    assert type(zmq) is type(sys)
+    return [frame.bytes for frame in frames]
+
+
+def fail_without_descriptors():
+    """Take all that there are, in the first task, and leave them open."""
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+    kept = []
+    while True:
+        kept.append(os.open(os.devnull, os.O_RDONLY))
+
+
+def forget_the_path():
+    """Leave nothing by which a module can be found."""
+    sys.path.clear()
+    raise LookupError("lost")
