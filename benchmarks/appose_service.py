@@ -8,10 +8,20 @@ from typing import Any
 
 #: The array that arrived goes back as it is: nothing is copied on that side.
 _ECHO = "task.outputs['back'] = data"
+#: Another array, the same one every time, goes back in a new shared one.
+_EXCHANGE = """
+from appose import NDArray
+if "other" not in globals():
+    other = data.ndarray().copy()
+    task.export(other=other)
+back = NDArray(data.dtype, data.shape)
+back.ndarray()[:] = other
+task.outputs['back'] = back
+"""
 
 
 class Appose:
-    """A service that echoes arrays."""
+    """A service that echoes arrays, or returns others for them."""
 
     def __enter__(self) -> Appose:
         import appose
@@ -36,6 +46,16 @@ class Appose:
             task.wait_for()
             back = task.outputs["back"]
             assert back.ndarray()[-1] == array[-1]
+
+    def exchange(self, array: Any) -> None:
+        """Send an array in a shared one and look at another shared one that comes back."""
+        with self._array(str(array.dtype), list(array.shape)) as shared:
+            shared.ndarray()[:] = array
+            task = self._service.task(_EXCHANGE, {"data": shared})
+            task.wait_for()
+            with task.outputs["back"] as back:
+                back.shm.unlink_on_dispose(True)
+                assert back.ndarray()[-1] == array[-1]
 
 
 def available() -> bool:

@@ -1,9 +1,10 @@
-"""``python -m benchmarks.echoes BYTES ROUNDS``: echoes of one array, by all who can, as JSON.
+"""``python -m benchmarks.echoes KIND BYTES ROUNDS BLOCK``: an array there and back, by all who can.
 
-In a process of its own for each size. Once a process has freed something larger, glibc keeps what
-is freed (it raises `M_MMAP_THRESHOLD` and `M_TRIM_THRESHOLD`), and the copies that
+What is printed is JSON. Kinds are the `echo` of an array and its `exchange` for another one of the
+same size. Each kind and size has a process of its own. Once a process has freed something larger,
+glibc keeps what is freed (it raises `M_MMAP_THRESHOLD` and `M_TRIM_THRESHOLD`), and the copies that
 `ProcessPoolExecutor` makes of 1 MB find pages that are there: it is twice as fast then. What
-had been measured before, or had not, would decide; here all sizes have the same beginning.
+had been measured before, or had not, would decide; here all have the same beginning.
 """
 
 from __future__ import annotations
@@ -26,45 +27,46 @@ from benchmarks.timing import Series, Subject, interleave
 
 WORK = str(Path(arrays.__file__).resolve())
 OURS, APPOSE, COPY = "wetlands", "Appose", "two copies"
+ECHO, EXCHANGE = "echo", "exchange"
 
-Echo = Callable[[Any], object]
+Way = Callable[[Any], object]
 
 
-def name_of(size: str, who: str) -> str:
+def name_of(size: str, who: str, kind: str = ECHO) -> str:
     """Return the name of a series."""
-    return f"echo of {size}, {who}"
+    return f"{kind} of {size}, {who}"
 
 
-def measured(size: str, count: int, rounds: int, block: int) -> list[Series]:
+def measured(size: str, count: int, rounds: int, block: int, kind: str = ECHO) -> list[Series]:
     """Time the way of an array of bytes there and back, in a new process.
 
     Args:
         size: The number of bytes, for people.
         count: The number of bytes.
         rounds: How often everybody takes a turn.
-        block: How many echoes a turn has.
+        block: How many calls a turn has.
+        kind: Whether the same array comes back, or another one.
     """
-    command = [sys.executable, "-m", "benchmarks.echoes", str(count), str(rounds), str(block)]
+    options = [kind, *map(str, (count, rounds, block))]
+    command = [sys.executable, "-m", "benchmarks.echoes", *options]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     found = json.loads(done.stdout)
-    return [Series(name_of(size, who), "ms", values, block) for who, values in found.items()]
+    return [Series(name_of(size, who, kind), "ms", values, block) for who, values in found.items()]
 
 
-def measure(count: int, rounds: int, block: int) -> list[Series]:
+def measure(kind: str, count: int, rounds: int, block: int) -> list[Series]:
     """Time it here; the names of the series are those of the peers."""
     array = np.arange(count, dtype="u1")
-    with _peers() as peers:
+    with _peers(kind) as peers:
         peers[COPY] = _copies(array)
         subjects = [
-            Subject(Series(who, "ms"), functools.partial(echo, array))
-            for who, echo in peers.items()
+            Subject(Series(who, "ms"), functools.partial(way, array)) for who, way in peers.items()
         ]
-        for subject in subjects:
-            subject.call()
+        interleave([Subject(Series("", "ms"), one.call) for one in subjects], 1, block)  # warms up
         return interleave(subjects, rounds, block)
 
 
-def _copies(array: Any) -> Echo:
+def _copies(array: Any) -> Way:
     there, back = np.ones_like(array), np.ones_like(array)
 
     def copy(array: Any) -> None:
@@ -75,20 +77,22 @@ def _copies(array: Any) -> Echo:
 
 
 @contextlib.contextmanager
-def _peers() -> Iterator[dict[str, Echo]]:
+def _peers(kind: str) -> Iterator[dict[str, Way]]:
+    function = getattr(arrays, kind)
     with contextlib.ExitStack() as stack:
         # First, so that its worker is forked before there are threads that the fork would miss.
         executor = stack.enter_context(ProcessPoolExecutor(1))
         executor.submit(arrays.echo, 0).result()
         env = stack.enter_context(environment(1))
-        peers: dict[str, Echo] = {
-            OURS: lambda array: env.execute(WORK, "echo", (array,)),
-            POOL: lambda array: executor.submit(arrays.echo, array).result(),
+        peers: dict[str, Way] = {
+            OURS: lambda array: env.execute(WORK, kind, (array,)),
+            POOL: lambda array: executor.submit(function, array).result(),
         }
         if appose_service.available():
-            peers[APPOSE] = stack.enter_context(appose_service.Appose()).echo
+            peers[APPOSE] = getattr(stack.enter_context(appose_service.Appose()), kind)
         yield peers
 
 
 if __name__ == "__main__":
-    print(json.dumps({one.name: one.values for one in measure(*map(int, sys.argv[1:]))}))
+    kind, *numbers = sys.argv[1:]
+    print(json.dumps({one.name: one.values for one in measure(kind, *map(int, numbers))}))

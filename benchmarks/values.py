@@ -1,4 +1,8 @@
-"""Echoes of arrays, beside `ProcessPoolExecutor` and Appose, and arrays that are shared."""
+"""Arrays there and back, beside `ProcessPoolExecutor` and Appose, and arrays that are shared.
+
+What is echoed comes back in the memory in which it went. Where a function returns another array, an
+*exchange*, there is one more copy to be made.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +17,7 @@ import psutil
 
 from benchmarks import appose_service, echoes, plots, report
 from benchmarks.bars import Bar
-from benchmarks.echoes import APPOSE, COPY, OURS, WORK, name_of
+from benchmarks.echoes import APPOSE, COPY, ECHO, EXCHANGE, OURS, WORK, name_of
 from benchmarks.part import Options, Part
 from benchmarks.report import number
 from benchmarks.subject import POOL, environment
@@ -28,6 +32,8 @@ SIZES = [
     ("100 MB", 10**8, 7, 2),
     ("1 GB", 10**9, 3, 1),
 ]
+#: The sizes of arrays that are exchanged for others, too.
+EXCHANGED = ("1 MB", "100 MB")
 #: Bytes that an echo of 1 GB needs, for all peers.
 LARGE = 12 * 10**9
 NUMBER, SMALL = "echo of an int", "echo of 1 kB beside it"
@@ -46,7 +52,8 @@ def measure(options: Options) -> list[Series]:
     with environment(1) as env:
         found += small(env, options)
     for size, count, rounds, block in chosen:
-        found += echoes.measured(size, count, options.choose(rounds), block)
+        for kind in (ECHO, EXCHANGE) if size in EXCHANGED else (ECHO,):
+            found += echoes.measured(size, count, options.choose(rounds), block, kind)
     with environment(1) as env:
         return found + shared(env, chosen[2:], options)
 
@@ -128,39 +135,42 @@ def _private(pid: int) -> int:
 
 def table(found: Mapping[str, Series]) -> str:
     """Return a table: sizes down, peers across, and how many times slower they are."""
-    medians = {name: series.median for name, series in found.items()}
-    rows = []
-    for size, _, _, _ in SIZES:
-        ours, pool, other, copy = (
-            medians.get(name_of(size, name)) for name in (OURS, POOL, APPOSE, COPY)
-        )
-        if ours is None or pool is None or copy is None:
-            continue
-        cells = [number(value, "ms") if value else "" for value in (ours, pool, other, copy)]
-        cells += [number(value / ours) if value else "" for value in (pool, other)]
-        rows.append([size, *cells, f"{100 * copy / ours:.0f} %"])
-    header = ["echo of", OURS, POOL, APPOSE, COPY]
+    ways = [(ECHO, size) for size, *_ in SIZES] + [(EXCHANGE, size) for size in EXCHANGED]
+    rows = [row for kind, size in ways if (row := _row(found, kind, size))]
+    header = ["", OURS, POOL, APPOSE, COPY]
     header += [f"{POOL}, times", f"{APPOSE}, times", "of the speed of two copies"]
     return report.table(header, rows) if rows else ""
 
 
+def _row(found: Mapping[str, Series], kind: str, size: str) -> list[str]:
+    names = [name_of(size, who, kind) for who in (OURS, POOL, APPOSE, COPY)]
+    ours, pool, other, copy = (found[name].median if name in found else None for name in names)
+    if ours is None or pool is None or copy is None:
+        return []
+    cells = [number(value, "ms") if value else "" for value in (ours, pool, other, copy)]
+    cells += [number(value / ours) if value else "" for value in (pool, other)]
+    return [f"{kind} of {size}", *cells, f"{100 * copy / ours:.0f} %"]
+
+
 def plot(found: Mapping[str, Series], path: Path) -> bool:
     """Draw the bandwidth of every peer over the size."""
+    ways = [(who, ECHO) for who in (OURS, POOL, APPOSE, COPY)]
+    ways += [(who, EXCHANGE) for who in (OURS, POOL, APPOSE)]
     drawn = {
-        name: [
+        f"{who}, {kind}": [
             (count, 2 * count / series.median / 1e6)
             for size, count, _, _ in SIZES
-            if (series := found.get(name_of(size, name)))
+            if (series := found.get(name_of(size, who, kind)))
         ]
-        for name in (OURS, POOL, APPOSE, COPY)
+        for who, kind in ways
     }
     labels = ("size of the array, bytes", "GB/s, there and back")
     return plots.lines(drawn, path, *labels)
 
 
-def _times_as_fast(size: str, who: str, limit: float) -> Bar:
-    text = f"echo of {size}: {who}'s time / ours"
-    return Bar(text, name_of(size, who), limit, over=name_of(size, OURS), at_least=True)
+def _times_as_fast(size: str, who: str, limit: float, kind: str = ECHO) -> Bar:
+    theirs, ours = name_of(size, who, kind), name_of(size, OURS, kind)
+    return Bar(f"{kind} of {size}: {who}'s time / ours", theirs, limit, over=ours, at_least=True)
 
 
 def _whatever_the_size(kind: str, size: str) -> Bar:
@@ -178,6 +188,10 @@ PART = Part(
         _times_as_fast("100 MB", APPOSE, 3),
         _times_as_fast("100 MB", COPY, 0.6),
         _times_as_fast("1 GB", COPY, 0.6),
+        _times_as_fast("1 MB", POOL, 8, EXCHANGE),
+        _times_as_fast("100 MB", POOL, 20, EXCHANGE),
+        _times_as_fast("100 MB", APPOSE, 3, EXCHANGE),
+        _times_as_fast("100 MB", COPY, 0.6, EXCHANGE),
         *(
             _whatever_the_size(kind, size)
             for kind in ("share", "inout")

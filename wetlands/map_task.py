@@ -80,7 +80,7 @@ class MapTask(Task[Any]):
 
     # -- for the pool, in a pass of the loop ------------------------------------------------------
 
-    def _set_output(self, key: str, decode: Callable[[], Any]) -> None:
+    def _set_output(self, key: str, decode: Callable[[Task[Any]], Any]) -> None:
         if key != journal.REPORT or not self.chunk:
             super()._set_output(key, decode)
             return
@@ -90,12 +90,23 @@ class MapTask(Task[Any]):
     def _finish(
         self,
         status: TaskStatus,
-        load: Callable[[], Any] | None = None,
+        load: Callable[[Task[Any]], Any] | None = None,
         error: ExecutionException | None = None,
         worker: TaskWorker | None = None,
         seconds: float = 0.0,
     ) -> None:
         super()._finish(status, load, error, worker, seconds)
+        self._bring_news()
+
+    def _complete(
+        self,
+        load: Callable[[Task[Any]], Any],
+        frame: Any,
+        worker: TaskWorker | None,
+        seconds: float,
+        now: float,
+    ) -> None:
+        super()._complete(load, frame, worker, seconds, now)
         self._bring_news()
 
     def _bring_news(self) -> None:
@@ -144,7 +155,7 @@ class MapTask(Task[Any]):
         """Return what reports say, taken together; they may have overtaken each other."""
         begun, own, seconds, row = self.count, False, 0.0, b""
         for output in self._reports:
-            report = journal.decode(output.value())
+            report = journal.decode(output.value_for(self))
             begun, own = min(begun, report.begun), own or report.own
             seconds, row = max(seconds, report.seconds), max(row, report.results, key=len)
         return Report(begun, own, seconds, row)

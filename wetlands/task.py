@@ -129,7 +129,7 @@ class Task(TaskState[T]):
         A value that can't be rebuilt in the host is given as the error that says why.
         """
         # Not under the lock: the loop needs it, and this runs code of the user.
-        return {key: output.value() for key, output in self._outputs.items()}
+        return {key: output.value_for(self) for key, output in self._outputs.items()}
 
     @property
     def future(self) -> concurrent.futures.Future[T]:

@@ -106,8 +106,8 @@ class TaskState(Generic[T]):
     _order: Any = None  #: what to run, until the pool has taken it
     _asked_to_start = False
     _status = TaskStatus.PENDING
-    _load: Callable[[], T] | None = None  #: rebuilds the value; None once done
-    _result: T | None = None
+    _load: Callable[[Task[T]], T] | None = None  #: rebuilds the value; None once done
+    _result: T | None = None  #: until then, what it is rebuilt from, if that is one frame
     _exception: ExecutionException | None = None
     _attempts: tuple[Attempt, ...] = ()  #: those that failed and were not the last
     _last = NO_PROGRESS
@@ -198,7 +198,7 @@ class TaskState(Generic[T]):
         if self._listeners:
             self._emit(TaskEventType.UPDATE)
 
-    def _set_output(self, key: str, decode: Callable[[], Any]) -> None:
+    def _set_output(self, key: str, decode: Callable[[Task[Any]], Any]) -> None:
         with self._lock:
             self._outputs = {**self._outputs, key: Output(decode)}
         if self._listeners:
@@ -207,7 +207,7 @@ class TaskState(Generic[T]):
     def _finish(
         self,
         status: TaskStatus,
-        load: Callable[[], T] | None = None,
+        load: Callable[[Task[T]], T] | None = None,
         error: ExecutionException | None = None,
         worker: TaskWorker | None = None,
         seconds: float = 0.0,
@@ -241,6 +241,35 @@ class TaskState(Generic[T]):
             self._emit(TaskEventType.STARTED)
         if listeners:
             self._driver.deliver(lambda: self._tell_the_end(listeners))
+
+    def _complete(
+        self,
+        load: Callable[[Task[T]], T],
+        frame: Any,
+        worker: TaskWorker | None,
+        seconds: float,
+        now: float,
+    ) -> None:
+        """Do what `_finish` does when the value is a frame, which ``load`` finds as the result; in
+        less time, if there is nobody to be told.
+        """
+        with self._lock:
+            if self._finished is not None:
+                return
+            self._result = frame
+            quiet = not (self._listeners or self._wakers or self._future)
+            if quiet:
+                self._finished = now
+                if self._started is None:
+                    self._worker, self._started = worker, now - seconds
+                self._load = load
+                self._status = TaskStatus.COMPLETED
+        if not quiet:
+            self._finish(TaskStatus.COMPLETED, load, None, worker, seconds)
+            return
+        self._over = True
+        if self._latch is not None:
+            self._latch.set()
 
     def _emit(self, kind: TaskEventType) -> None:
         with self._lock:
@@ -309,9 +338,9 @@ class TaskState(Generic[T]):
             if load is None:
                 return
             try:
-                self._result = load()
+                self._result = load(self._public)
             except ExecutionException as error:
-                self._exception = error
+                self._exception, self._result = error, None
                 self._status = TaskStatus.FAILED
             self._load = None
 
@@ -326,16 +355,17 @@ class TaskState(Generic[T]):
 class Output:
     """A value that is rebuilt when somebody asks for it, once."""
 
-    def __init__(self, decode: Callable[[], Any]) -> None:
+    def __init__(self, decode: Callable[[Task[Any]], Any]) -> None:
         self._lock = threading.RLock()
-        self._decode: Callable[[], Any] | None = decode
+        self._decode: Callable[[Task[Any]], Any] | None = decode
         self._value: Any = None
 
-    def value(self) -> Any:
+    def value_for(self, task: Task[Any]) -> Any:
+        """Return the value; the task is who has it, which is not kept alive by what it has."""
         with self._lock:
             if self._decode is not None:
                 try:
-                    self._value = self._decode()
+                    self._value = self._decode(task)
                 except ExecutionException as error:
                     self._value = error
                 self._decode = None

@@ -14,7 +14,7 @@ from worker_entry import failure, protocol, zeromq
 from worker_entry.notes import Notes
 from worker_entry.segment_carrier import Table
 from worker_entry.signal_bell import SignalBell
-from worker_entry.spinning import MOMENT, Spinning
+from worker_entry.spinning import Spinning, moment
 
 _MORE = int(zeromq.SNDMORE)
 #: Milliseconds without anything to do, after which to load what may be needed some time.
@@ -78,6 +78,7 @@ class TaskSocket:
         #: Messages sent; None once that is not certain, as when one of them was cut off.
         self.sent: int | None = 0
         self.expects = False  #: another message, in a moment
+        self.carried: Callable[[], int] = int  #: how many bytes came in segments with the last one
         self._spinning = Spinning()
         self._has_rested = False  #: whether there was leisure to load what tasks may need
         self.taking = False  #: a message is being taken, and may be lost if something is raised
@@ -193,7 +194,7 @@ class TaskSocket:
             return False
         return self._spinning.look(
             partial(self._notes.has_post, self._received),
-            monotonic() + MOMENT,
+            monotonic() + moment(self.carried()),
             arrives=partial(zeromq.poll, self._readable, 0),
         )
 

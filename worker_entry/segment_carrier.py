@@ -10,25 +10,24 @@ frame is gone as soon as it was sent, so the host's seat is taken on the host's 
 never sent, because the task was canceled, is free again when the frame is collected. And the host
 redeems a table as soon as it arrives: whether the value is ever looked at or not, what was made of
 the table is collected some time, and lets go.
-
-A result may lie in memory of the call's own arguments. The worker then names that (`hand_back`) and
-lets go of the result. The header of the segment says whether anybody still refers to something in
-there; if so, the worker makes a copy after all (`settle`), else the host takes the memory back.
 """
 
 from __future__ import annotations
 
 import os
-from typing import Any, Callable, Sequence
+from typing import Any, Callable, Sequence, Tuple
 
 from worker_entry.attachments import Attachments
 from worker_entry.carrier import InlineCarrier
-from worker_entry.segment import ALIGNMENT, HEADER, SEATS
+from worker_entry.segment import ALIGNMENT, SEATS, Segment
 from worker_entry.segment_pool import Lease, SegmentPool
-from worker_entry.segment_table import INLINE, read_table, write_entry
+from worker_entry.segment_table import INLINE, Place, read_table, write_entry
 
 #: See `SegmentCarrier.look_up`.
 TakeBack = Callable[[str, int, int, int], Any]
+
+#: What a lease is known by: the folder's number, the segment's name, and its own number.
+LeaseKey = Tuple[int, str, int]
 
 #: Below it, a copy through the socket is cheaper than what is done about a segment.
 THRESHOLD = 64 * 1024
@@ -40,10 +39,12 @@ class Table(bytes):
     Attributes:
         kept: Leases and the like.
         carried: Bytes that lie in segments for its sake.
+        named: The segments of arguments that it names, by their leases.
     """
 
     kept: tuple[Any, ...] = ()
     carried: int = 0
+    named: dict[LeaseKey, Segment] | None = None
 
     def lend(self) -> None:
         """Take the host's seat in what it keeps: it is about to be sent to the host."""
@@ -147,10 +148,20 @@ class SegmentCarrier:
         Raises:
             OSError, ValueError, StaleReferenceError: It can't be right.
         """
-        inline = iter(frames[1:])
+        return self.find_buffers(read_table(bytes(frames[0])), frames[1:], prefix, lent)
+
+    def find_buffers(
+        self,
+        table: Sequence[Place | None],
+        rest: Sequence[Any],
+        prefix: str = "",
+        lent: TakeBack | None = None,
+    ) -> list[Any]:
+        """Do the same for a table that was read; ``rest`` are the buffers that came with it."""
+        inline = iter(rest)
         borrowed: dict[tuple[Any, ...], Any] = {}
         found = []
-        for entry in read_table(bytes(frames[0])):
+        for entry in table:
             if entry is None:
                 found += self._inline.unpack([next(inline)])
                 continue
@@ -205,82 +216,6 @@ class SegmentCarrier:
         table = Table(b"".join(entries))
         table.kept, table.carried = tuple(kept), carried
         return [table, *inline]
-
-
-class WorkerCarrier(SegmentCarrier):
-    """The carrier of a worker."""
-
-    def __init__(self, config: dict[str, Any]) -> None:
-        folders = config["folders"]
-        pool = SegmentPool(folders, config["family"], config["owner"], config["ceiling"])
-        super().__init__(pool, Attachments(folders, config["seat"]), config["threshold"])
-        #: Where the arguments of the present call lie: leases of the host, and addresses.
-        self._arguments: list[tuple[tuple[int, str, int], int, int]] = []
-
-    def begin(self) -> None:
-        """See `Carrier`."""
-        self._arguments = []
-
-    def unpack(self, frames: Sequence[Any]) -> list[Any]:
-        """See `Carrier`."""
-        found = super().unpack(frames)
-        for entry, buffer in zip(read_table(bytes(frames[0])), found):
-            if entry is not None and not entry[6] and len(buffer):
-                begin = _address(buffer) - entry[4]
-                self._arguments.append((entry[:3], begin, begin + entry[4] + entry[5]))
-        return found
-
-    def hand_back(self, buffers: Sequence[Any]) -> list[Any]:
-        """See `Carrier`."""
-        views = [buffer.raw() for buffer in buffers]
-        named: list[tuple[int, int]] = []
-        return self._pack(views, [self._in_arguments(view, named) for view in views])
-
-    def settle(self, frames: Sequence[Any]) -> Sequence[Any]:
-        """See `Carrier`."""
-        if not self._arguments:
-            return frames
-        entries, inline = read_table(bytes(frames[0])), iter(frames[1:])
-        arguments = {entry: None for entry, _, _ in self._arguments}
-        lent = {e[:3]: self.attachments.find(*e[:2]) for e in entries if e and e[:3] in arguments}
-        if not any(segment.held() for segment in lent.values()):
-            return frames
-        views: list[Any] = []
-        lying: list[Any] = []
-        for entry in entries:
-            source = entry and lent.get(entry[:3])
-            if entry is None:
-                views.append(memoryview(next(inline)))
-            elif source:
-                begin = HEADER + entry[4]
-                views.append(memoryview(source.map)[begin : begin + entry[5]])
-            else:
-                views.append(b"")
-            lying.append((write_entry(*entry), frames[0]) if entry and not source else None)
-        copied = self._pack(views, lying)
-        # Those that lie in segments of ours stay there.
-        copied[0].kept = (*frames[0].kept, *(k for k in copied[0].kept if k is not frames[0]))
-        return copied
-
-    def _in_arguments(self, view: Any, named: list[tuple[int, int]]) -> tuple[bytes, None] | None:
-        """Return the entry of a buffer in memory of an argument that is not ``named`` before."""
-        if not self._arguments or view.readonly or os.getpid() != self._pid:
-            return None
-        begin = _address(view)
-        end = begin + len(view)
-        if any(begin < other and one < end for one, other in named):
-            return None  # two results in the same memory were two arrays, and stay so
-        for lease, first, last in self._arguments:
-            if first <= begin and end <= last:
-                named.append((begin, end))
-                return write_entry(*lease, False, begin - first, len(view)), None
-        return None
-
-
-def _address(view: Any) -> int:
-    import ctypes
-
-    return ctypes.addressof(ctypes.c_char.from_buffer(view))
 
 
 def _aligned(size: int) -> int:

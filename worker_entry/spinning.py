@@ -16,6 +16,11 @@ from typing import Callable
 
 #: How long to look, in seconds: a little longer than the other side takes if it is awake.
 MOMENT = 0.0005
+#: The same for each byte that has to be copied meanwhile, in caches full of other things: as long
+#: as it takes if the other side has to be woken, or nobody would begin to look. Beyond `_LONGER`,
+#: to be woken costs little in comparison.
+_BYTE = 1 / 1e9
+_LONGER = 0.002
 #: The longest that nobody looks, as a power of two.
 MOST = 5
 
@@ -24,6 +29,11 @@ RARELY = 8
 
 #: Lets others have the processor that need it.
 _give_way = getattr(os, "sched_yield", None) or (lambda: sleep(0))
+
+
+def moment(carried: int = 0) -> float:
+    """Return how long to look, in seconds, for an answer to so many bytes."""
+    return MOMENT + min(carried * _BYTE, _LONGER)
 
 
 class Spinning:

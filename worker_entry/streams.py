@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import select
 import sys
 from typing import Any
 
@@ -29,6 +30,7 @@ class Streams:
         self.worn = False  #: tasks have left many open
         self._most: int | None = None  #: as many; counted from what the first one leaves
         self._copies = [(number, os.dup(number), identity(number)) for number in range(3)]
+        self._closed = _watcher()
 
     def flush(self) -> bool:
         """Write out what is still in buffers; False if that takes `restore` first."""
@@ -48,6 +50,10 @@ class Streams:
     def intact(self) -> bool:
         """Whether nothing seems to be missing; takes less time than `restore`."""
         return all(identity(number) == ours for number, _, ours in self._copies)
+
+    def are_open(self) -> bool:
+        """Whether none has been closed, or its reader is gone; takes a tenth of the time."""
+        return not self._closed(0) if self._closed is not None else self.intact()
 
     def restore(self) -> None:
         """Put back what is missing, and write out what it held up.
@@ -84,6 +90,16 @@ class Streams:
         stream = open(number, mode, 1, "utf-8", "backslashreplace", closefd=False)  # noqa: SIM115
         setattr(sys, name, stream)
         setattr(sys, f"__{name}__", stream)
+
+
+def _watcher() -> Any:
+    """Return what tells which descriptors have been closed, called with 0; None if nothing can."""
+    if not hasattr(select, "poll"):  # Windows
+        return None
+    poll = select.poll()
+    for number in range(3):
+        poll.register(number, 0)  # what is asked for by nobody is told all the same: POLLNVAL
+    return poll.poll
 
 
 def _limit() -> int:

@@ -47,9 +47,9 @@ from worker_entry.handle import RemoteTaskHandle
 from worker_entry.modules import Modules, TargetError, find_function, list_functions
 from worker_entry.notes import MAX_ENDING, Notes
 from worker_entry.portable import registry
-from worker_entry.segment_carrier import WorkerCarrier
 from worker_entry.signatures import Signatures
 from worker_entry.streams import Streams
+from worker_entry.worker_carrier import WorkerCarrier
 
 if TYPE_CHECKING:
     from worker_entry.batch import Call
@@ -60,8 +60,6 @@ _OTHERS = ("list", "script", "fetch")
 _BY_NAME = ("file", "module", "package")
 #: Messages that make us run what users wrote.
 _CALLS = (protocol.Run, protocol.Runs)
-#: Bytes of a result that is noted.
-_MAX_FRAME = MAX_ENDING - 64
 #: Characters of the name of a type that are sent.
 MAX_NAME = 1000
 # Made here and now: a task may replace functions of the json module in the process we share.
@@ -193,12 +191,14 @@ class Worker:
         self._function_of_batch = None
         for call in calls:
             left -= 1
-            ending: protocol.Message = protocol.Skipped(call.task, call.attempt)
+            ending: protocol.Message | None = None
             if self._notes.begin():
-                found = self._call_in_batch(target, call)
-                if found is None and left:
+                ending = self._call_in_batch(target, call)
+                if ending is None and left:
                     continue
-                ending = found or protocol.Void()
+            else:
+                ending = protocol.Skipped(call.task, call.attempt)
+            ending = ending or protocol.Void()
             undisturbed(partial(self._hand_in, ending, left == 0, restore=left == 0))
         self._function_of_batch = None
 
@@ -210,35 +210,42 @@ class Worker:
         began = perf_counter()
         error: BaseException | None = None
         frames: Sequence[Any] = ()
-        ending: protocol.Message | None = None
         try:
             function = self._function_of_batch
             if function is None:
                 function = self._function_of_batch = self._plain_function(target)
             if function is not None:
-                args, kwargs = self._loads((call.arguments,), "arguments", "the arguments")
+                args, kwargs = self._loads_arguments((call.arguments,))
                 frames = self._dumps(function(*args, **kwargs))
-                ending = protocol.Result(call.task, call.attempt, tuple(frames))
         except BaseException as raised:
             error = raised
-            ending = protocol.Failure(call.task, call.attempt, _describe(error))
         if os.getpid() != self._pid:
             _leave_child(error)
-        failed = error is not None
-        del error  # its traceback holds this frame
-        if ending is None:  # it takes the handle, say
+        if error is None and not frames:  # it takes the handle, say
             payload = (target, call.arguments)
             return self._run_begun(protocol.Run(call.task, call.attempt, payload))
+        ending: protocol.Message | None = None
+        if error is not None:
+            ending = protocol.Failure(call.task, call.attempt, _describe(error))
+            del error  # its traceback holds this frame
+        return self._end_in_batch(call, frames, ending, began)
+
+    def _end_in_batch(
+        self, call: Call, frames: Sequence[Any], ending: protocol.Message | None, began: float
+    ) -> protocol.Message | None:
         try:
             self._tidy_up()
-            if not self._streams.intact():
+            if not self._streams.are_open():
                 self._streams.restore()
             self._seconds = perf_counter() - began
-            if not failed and self._note_result(call, frames):
-                return None
+            sent = self._socket.sent
+            if ending is None and len(frames) == 1 and sent is not None:
+                noted = protocol.encode_result(call.task, call.attempt, frames[0])
+                if self._notes.add(noted, sent, self._seconds):
+                    return None
         except BaseException:  # of a signal handler; an end that is noted twice is heard of once
             undisturbed(self._tidy_up)
-        return ending
+        return ending or protocol.Result(call.task, call.attempt, tuple(frames))
 
     def _plain_function(self, target: bytes) -> Any:
         """Return a function of which a call is all there is to do; if there is more, None."""
@@ -247,13 +254,6 @@ class Worker:
             return None
         function = self._function(call["how"], call, ())
         return None if self._wants_handle(function, (), {}) else function
-
-    def _note_result(self, call: Call, frames: Sequence[Any]) -> bool:
-        sent = self._socket.sent
-        if sent is None or len(frames) != 1 or len(frames[0]) > _MAX_FRAME:
-            return False
-        ending = protocol.encode_result(call.task, call.attempt, frames[0])
-        return self._notes.add(ending, sent, self._seconds)
 
     def _hand_in(self, ending: protocol.Message, bell: bool, *, restore: bool = True) -> None:
         """Tell the host of an end.
@@ -339,7 +339,7 @@ class Worker:
             return self._run_chunk(partial(self._function, how, call, payload), payload, handle)
         # The target comes first: arguments may be of types that its module defines.
         function = self._function(how, call, payload)
-        args, kwargs = self._loads(payload[first:], "arguments", "the arguments")
+        args, kwargs = self._loads_arguments(payload[first:])
         if self._wants_handle(function, args, kwargs):
             kwargs["task"] = handle
         return function(*args, **kwargs)
@@ -354,7 +354,7 @@ class Worker:
         calls = Calls(
             find,
             len(payload) > 2,  # by value, or as source
-            lambda pickle: self._loads((pickle,), "arguments", "the arguments")[0],
+            lambda pickle: self._loads_arguments((pickle,))[0],
             self._codec,
             self._dumps,
             lambda function: self._wants_handle(function, (None,), {}),
@@ -366,7 +366,7 @@ class Worker:
             return list_functions(self._module(call["function"], call["target"]))
         if how == "script":
             return self._run_script(call)
-        return self._loads(payload[1:], "arguments", "the arguments")[0][0]
+        return self._loads_arguments(payload[1:])[0][0]
 
     def _read_call(self, frame: bytes) -> dict[str, Any]:
         call = self._calls.get(frame)
@@ -388,13 +388,13 @@ class Worker:
             return find_function(self._modules.from_file(call["target"]), call["function"])
         if how == "value":
             self._modules.enter_folder(call["target"])
-            return self._loads(payload[1:2], "target", "the function")  # type: ignore[no-any-return]
+            return self._loads_function(payload[1])  # type: ignore[no-any-return]
         if how == "source":
             generation = self._modules.enter_folder(call["target"])
             if self._bundles is None:
                 from worker_entry.rebuild import Bundles  # a worker starts faster without it
 
-                self._bundles = Bundles(self._loads_bundle)
+                self._bundles = Bundles(self._loads_function)
             return self._bundles.load(  # type: ignore[no-any-return]
                 payload[1], (call["target"], generation)
             )
@@ -403,15 +403,18 @@ class Worker:
             return find_function(module, call["function"])
         return find_function(self._module(how, call["target"]), call["function"])
 
-    def _loads(self, frames: tuple[bytes, ...], kind: str, what: str) -> Any:
+    def _loads_arguments(self, frames: tuple[bytes, ...]) -> Any:
+        self._codec.carrier.begin()
         try:
-            if kind != "arguments":
-                return self._codec.loads(frames)
-            self._codec.carrier.begin()
             return self._codec.loads(frames, ("args", "kwargs"))
         except CodecError as error:
-            text = f"{what} can't be rebuilt in this environment: {error}"
-            raise _UnusableError(kind, text) from error.__cause__
+            raise _unreadable("arguments", "the arguments", error) from error.__cause__
+
+    def _loads_function(self, frame: bytes) -> Any:
+        try:
+            return self._codec.loads((frame,))
+        except CodecError as error:
+            raise _unreadable("target", "the function", error) from error.__cause__
 
     def _dumps(self, value: Any) -> list[Any]:
         try:
@@ -419,9 +422,6 @@ class Worker:
         except CodecError as error:
             text = f"the result of type {type_name(value)} can't be sent to the host: {error}"
             raise _UnusableError("result", text) from error.__cause__
-
-    def _loads_bundle(self, frame: bytes) -> Any:
-        return self._loads((frame,), "target", "the function")
 
     def _run_script(self, call: dict[str, Any]) -> None:
         path = call["target"]
@@ -437,6 +437,10 @@ class Worker:
         finally:
             sys.argv = argv
             sys.modules["__main__"] = main
+
+
+def _unreadable(kind: str, what: str, error: CodecError) -> _UnusableError:
+    return _UnusableError(kind, f"{what} can't be rebuilt in this environment: {error}")
 
 
 def _split(runs: protocol.Runs) -> tuple[bytes, list[Call]]:
@@ -500,7 +504,10 @@ def serve(config: dict[str, Any]) -> None:
     # While that is on its way, and the host's answer, everything is made ready.
     notes = Notes(config["started_file"])
     tasks = TaskSocket(connect(context, config, config["task_identity"]), notes)
-    worker = Worker(tasks, _make_codec(config), notes, config["started_file"])
+    codec = _make_codec(config)
+    if isinstance(codec.carrier, WorkerCarrier):
+        tasks.carried = codec.carrier.carried
+    worker = Worker(tasks, codec, notes, config["started_file"])
     failure.reserve()
     answer = receive(control, config["lifeline"])
     if isinstance(answer, protocol.Reject):

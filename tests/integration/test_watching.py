@@ -13,8 +13,8 @@ from tests.integration.conftest import Gate, Launch
 from tests.support.waiting import wait_until
 from wetlands import Environment, RetryPolicy, Task, TaskEventType, TaskStatus
 from wetlands.errors import ExecutionException, WorkerLostError
-from wetlands.runtime import watch
 from wetlands.runtime.driver import Driver
+from worker_entry import spinning
 from worker_entry.spinning import Spinning
 
 MODULE = '''
@@ -69,7 +69,7 @@ def module(tmp_path: Path) -> Path:
 @pytest.fixture
 def looked(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     """Whether each look saw something in time; which is long, as others may need processors."""
-    monkeypatch.setattr(watch, "MOMENT", 5.0)
+    monkeypatch.setattr(spinning, "MOMENT", 5.0)
     found: list[bool] = []
     look = Spinning.look
 

@@ -95,7 +95,7 @@ def report(*results: str, begun: int, own: bool = False) -> bytes:
 
 def tell(task: MapTask, *results: str, begun: int, own: bool = False) -> None:
     """Have a worker report on a chunk."""
-    task._set_output(journal.REPORT, lambda: report(*results, begun=begun, own=own))
+    task._set_output(journal.REPORT, lambda task: report(*results, begun=begun, own=own))
 
 
 def end(task: MapTask, *results: str) -> None:

@@ -79,7 +79,7 @@ def begin(task: Task[Any]) -> None:
 
 
 def complete(task: Task[Any], value: Any = None) -> None:
-    task._finish(COMPLETED, lambda: value)
+    task._finish(COMPLETED, lambda task: value)
 
 
 def test_its_life_goes_from_pending_to_running_to_completed(
@@ -158,7 +158,7 @@ def test_the_first_end_is_the_only_one(task: Task[Any]) -> None:
 def test_the_value_is_rebuilt_once_and_by_who_asks(task: Task[Any]) -> None:
     rebuilt: list[str] = []
 
-    def load() -> str:
+    def load(task: Task[Any]) -> str:
         rebuilt.append(threading.current_thread().name)
         return "value"
 
@@ -177,7 +177,7 @@ def test_the_value_is_rebuilt_once_and_by_who_asks(task: Task[Any]) -> None:
 
 
 def test_a_value_that_cannot_be_rebuilt_makes_it_failed_for_everybody(task: Task[Any]) -> None:
-    def load() -> Any:
+    def load(task: Task[Any]) -> Any:
         raise ResultError("can't")
 
     kinds: list[TaskEventType] = []
@@ -192,9 +192,42 @@ def test_a_value_that_cannot_be_rebuilt_makes_it_failed_for_everybody(task: Task
         _ = task.result
 
 
+@pytest.mark.parametrize("noticed", ["by nobody", "by a listener", "in a future", "by a waker"])
+def test_a_task_that_ends_with_a_frame_has_its_value(noticed: str) -> None:
+    driver = FakeDriver()
+    task: Task[Any] = Task(driver, 7, "work.py:f")
+    heard: list[Any] = []
+    if noticed == "by a listener":
+        task.listen(lambda event: heard.append(event.type))
+    elif noticed == "in a future":
+        task.future.add_done_callback(lambda future: heard.append(future.done()))
+    elif noticed == "by a waker":
+        task._when_ended(lambda: heard.append("woken"))
+    task.start()
+    for frame in (b"first", b"late"):
+        task._complete(lambda task: task._result.decode(), frame, TaskWorker(0, 4711), 1.5, 100.0)
+    assert task.wait_for().result == "first"
+    assert task.worker == (0, 4711)
+    assert task.timings.finished is not None
+    assert task.timings.started == task.timings.finished - 1.5
+    expected = {"by a listener": [STARTED, COMPLETION], "in a future": [True]}
+    expected["by a waker"] = ["woken"]
+    assert heard == expected.get(noticed, [])
+
+
+def test_a_frame_that_cannot_be_rebuilt_makes_it_failed(task: Task[Any]) -> None:
+    def load(task: Task[Any]) -> Any:
+        raise ResultError("can't")
+
+    begin(task)
+    task._complete(load, b"frame", TaskWorker(0, 4711), 1.5, 100.0)
+    assert task.status is FAILED
+    assert task._result is None
+
+
 def test_a_value_may_ask_about_its_own_task_while_it_is_rebuilt(task: Task[Any]) -> None:
     begin(task)
-    task._finish(COMPLETED, lambda: task.started)
+    task._finish(COMPLETED, lambda task: task.started)
     assert task.result is True
 
 
@@ -292,9 +325,9 @@ def test_a_requeued_task_is_pending_again(task: Task[Any]) -> None:
 def test_outputs_are_rebuilt_once_and_outside_the_tasks_lock(task: Task[Any]) -> None:
     rebuilt: list[str] = []
 
-    def decode() -> str:
+    def decode(task: Task[Any]) -> str:
         # Another thread can use the task meanwhile, as the loop thread must.
-        thread = threading.Thread(target=lambda: task._set_output("b", lambda: 2))
+        thread = threading.Thread(target=lambda: task._set_output("b", lambda task: 2))
         thread.start()
         thread.join(5)
         assert not thread.is_alive()
@@ -309,7 +342,7 @@ def test_outputs_are_rebuilt_once_and_outside_the_tasks_lock(task: Task[Any]) ->
 
 
 def test_an_output_that_cannot_be_rebuilt_is_its_error(task: Task[Any]) -> None:
-    def decode() -> Any:
+    def decode(task: Task[Any]) -> Any:
         raise ResultError("can't")
 
     task._set_output("a", decode)

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections import deque
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -34,6 +35,7 @@ from wetlands.core.events import (
 )
 from wetlands.runtime.batch import Batch
 from wetlands.runtime.entry import Entry
+from wetlands.runtime.finishing import Returned
 from worker_entry import batch, protocol
 
 if TYPE_CHECKING:
@@ -150,28 +152,52 @@ class Batches:
         if entry.run not in worker.reclaimed:  # before anybody heard that it could begin
             worker.begin(entry.run, entry.task, silent=silent)
 
-    def take_result(
-        self, worker: WorkerLink, result: tuple[int, int, bytes], seconds: float
-    ) -> bool:
-        """Do what `end` does, for a call that has returned a small value; in less time.
+    def take_results(
+        self, worker: WorkerLink, endings: Sequence[tuple[float, bytes]], at: int, spoke: bool
+    ) -> int:
+        """Do what `end` does, for calls of a batch that have returned small values; in less time.
 
-        Return whether it was a call of a batch.
+        Args:
+            worker: Who has made them.
+            endings: What it has noted: seconds and messages.
+            at: Where in that to begin.
+            spoke: Whether one of them has printed something.
+
+        Returns:
+            Where in that the first one is that is no such call, or one of another batch.
         """
-        number, attempt, frame = result
-        entry = self._driver.entries.get(number)
-        made = None if entry is None else entry.batch
-        if entry is None or made is None or worker.runs.pop(run := (number, attempt), None) is None:
-            return False
-        worker.lent.discard(run)
-        if worker.busy_with == run:
+        entries, runs, lent = self._driver.entries, worker.runs, worker.lent
+        returned: deque[Returned] = deque()
+        made: Batch | None = None
+        try:
+            for seconds, ending in itertools.islice(endings, at, None):
+                result = protocol.decode_result(ending)
+                entry = None if result is None else entries.get(result[0])
+                if result is None or entry is None or entry.batch is None:
+                    break
+                run = result[:2]
+                made = made or entry.batch
+                if entry.batch is not made or runs.pop(run, None) is None:
+                    break
+                lent.discard(run)
+                returned.append((entry.task, result[2], seconds))
+                entry.batch = None
+                del entries[run[0]]
+        finally:
+            if made is not None and returned:
+                self._have_returned(worker, made, returned, spoke)
+        return at + len(returned)
+
+    def _have_returned(
+        self, worker: WorkerLink, made: Batch, returned: deque[Returned], spoke: bool
+    ) -> None:
+        made.ended += len(returned)
+        made.seconds += math.inf if spoke else sum([seconds for _, _, seconds in returned])
+        made.entries = [entry for entry in made.entries if entry.batch is made]
+        if worker.busy_with is not None and worker.busy_with not in worker.runs:
             worker.busy_with = None
-        made.entries.remove(entry)
-        entry.batch = None
-        made.ended += 1
-        made.seconds += seconds
-        self._driver.finishing.complete(entry, worker, frame, seconds)
+        self._driver.finishing.complete(worker, returned)
         self._after(worker, made)
-        return True
 
     def end(
         self,

@@ -20,11 +20,10 @@ from wetlands.result_proxy import ResultProxy
 from wetlands.runtime.process import Death
 from wetlands.task import Task
 from wetlands.task_event import TaskStatus, TaskWorker
-from wetlands.task_state import TaskName
 from worker_entry.codec import Codec, CodecError
 
 #: Status, what rebuilds the value, and the error: the arguments of `Task._finish`.
-Ending = tuple[TaskStatus, "Callable[[], Any] | None", "ExecutionException | None"]
+Ending = tuple[TaskStatus, "Callable[[Task[Any]], Any] | None", "ExecutionException | None"]
 
 #: A command that says how a run of a task ended.
 Ended = ResolveTask | RetryTask | JudgeFailure
@@ -35,18 +34,17 @@ class Loader:
     of results are long, and the garbage collector looks at all of them again and again.
     """
 
-    __slots__ = ("_endings", "_frames", "_name", "_worker")
+    __slots__ = ("_endings", "_frames", "_worker")
 
     def __init__(
-        self, endings: Endings, frames: Sequence[Any], name: TaskName, worker: WorkerId | None
+        self, endings: Endings, frames: Sequence[Any], worker: WorkerId | TaskWorker | None
     ) -> None:
         self._endings = endings
         self._frames = frames
-        self._name = name
         self._worker = worker
 
-    def __call__(self) -> Any:
-        """Return the value.
+    def __call__(self, task: Task[Any]) -> Any:
+        """Return the value, which is one of the task.
 
         Raises:
             ResultError: It can't be rebuilt.
@@ -54,7 +52,7 @@ class Loader:
         try:
             return self._endings.codec.loads(self._frames, "result")
         except CodecError as error:
-            raise self._endings.unreadable(error, str(self._name), self._worker) from error
+            raise self._endings.unreadable(error, task.id, self._worker) from error
 
 
 class Endings:
@@ -77,9 +75,9 @@ class Endings:
         if command.outcome is Outcome.COMPLETED:
             if isinstance(command.detail, ResultProxy):
                 proxy = command.detail
-                return (TaskStatus.COMPLETED, lambda: proxy, None)
+                return (TaskStatus.COMPLETED, lambda task: proxy, None)
             payload: Any = command.detail or (b"",)
-            return (TaskStatus.COMPLETED, self.loader(payload, task, command.worker), None)
+            return (TaskStatus.COMPLETED, Loader(self, payload, command.worker), None)
         if command.outcome is Outcome.CANCELED:
             return (TaskStatus.CANCELED, None, None)
         return (TaskStatus.FAILED, None, self.error(command, task.id, limit))
@@ -92,12 +90,16 @@ class Endings:
             text = f"Task {task_id} failed, and can't be described: {problem!r}"
             return ExecutionException(text, **self._where(task_id, command.worker))
 
-    def loader(
-        self, frames: Sequence[Any], task: Task[Any], worker: WorkerId | None
-    ) -> Callable[[], Any]:
-        """Return what rebuilds a value that came from a worker."""
-        # The name: the task keeps what is returned, and must not be kept by it.
-        return Loader(self, frames, task._name, worker)
+    def load(self, task: Task[Any]) -> Any:
+        """Return the value of a task that ended by `Task._complete`.
+
+        Raises:
+            ResultError: It can't be rebuilt.
+        """
+        try:
+            return self.codec.loads((task._result,), "result")
+        except CodecError as error:
+            raise self.unreadable(error, task.id, task.worker) from error
 
     def rebuild(self, pickles: Iterable[bytes], task: Task[Any]) -> Iterator[Any]:
         """Give the values of pickles, of which a worker sent several for one task.

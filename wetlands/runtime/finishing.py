@@ -2,34 +2,33 @@
 
 from __future__ import annotations
 
-import math
+import time
 from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wetlands.core.commands import ResolveTask
-from wetlands.runtime.ending import Ending, Endings, Loader
+from wetlands.runtime.ending import Endings
 from wetlands.runtime.entry import Entry
 from wetlands.runtime.host import Host
 from wetlands.runtime.link import WorkerLink
 from wetlands.task import Task
-from wetlands.task_event import TaskStatus, TaskWorker
+from wetlands.task_event import TaskWorker
 
 if TYPE_CHECKING:
     from wetlands.runtime.driver import Driver
 
-# Without the constructor of the named tuple, which is written in Python.
-_over = tuple.__new__
+#: A task, the frame, and how many seconds it took.
+Returned = tuple[Task[Any], bytes, float]
 #: How many tasks end together, before others get their turn.
 TOGETHER = 8
 
 
 class Over(NamedTuple):
-    """A task that is about to end, and how, or the command that says so."""
+    """A task that is about to end, and the command that says how."""
 
     task: Task[Any]
-    ending: Ending | None
-    command: ResolveTask | None
+    command: ResolveTask
     timeout: float
     worker: TaskWorker | None
     seconds: float
@@ -59,37 +58,40 @@ class Finishing:
             worker: Who ran it, if that was not told.
             seconds: How long it took.
         """
-        over = (entry.task, None, command, entry.timeout, worker, seconds)
-        self._finish(entry, _over(Over, over))
-
-    def complete(self, entry: Entry, worker: WorkerLink, frame: bytes, seconds: float) -> None:
-        """Do so for a task that returned a value of one frame."""
-        took = seconds if seconds < math.inf else 0.0
-        load = Loader(self._endings, (frame,), entry.task._name, worker.id)
-        ending: Ending = (TaskStatus.COMPLETED, load, None)
-        self._finish(entry, _over(Over, (entry.task, ending, None, 0.0, worker.public, took)))
-
-    def _finish(self, entry: Entry, over: Over) -> None:
         del self._driver.entries[entry.task.number]
         if self._driver.gate is not None:
             self._driver.leave_gate(entry)
         entry.payload = ()  # before anybody hears of the end, and submits what needs its space
+        over = Over(entry.task, command, entry.timeout, worker, seconds)
         if self._over is None or len(self._over) == TOGETHER:
             self._over = deque((over,))
             self._loop.at_end_of_pass(self._driver, partial(self._tell, self._over))
         else:
             self._over.append(over)
 
+    def complete(self, worker: WorkerLink, returned: deque[Returned]) -> None:
+        """Have tasks end that have returned a value of one frame, when this pass is over."""
+        self._loop.at_end_of_pass(self._driver, partial(self._hand_out, worker.public, returned))
+
+    def _hand_out(self, worker: TaskWorker | None, returned: deque[Returned]) -> None:
+        load, now = self._endings.load, time.monotonic()
+        try:
+            while returned:
+                task, frame, seconds = returned.popleft()
+                task._complete(load, frame, worker, seconds, now)
+        finally:
+            if returned:  # as below
+                again = partial(self._hand_out, worker, returned)
+                self._loop.at_end_of_pass(self._driver, again)
+
     def _tell(self, over: deque[Over]) -> None:
         if over is self._over:
             self._over = None
         try:
             while over:
-                task, ending, command, timeout, worker, seconds = over.popleft()
-                if command is not None:  # only now: many may end at once, and texts take time
-                    ending = self._endings.of(command, task, timeout)
-                assert ending is not None
-                task._finish(*ending, worker, seconds)
+                task, command, timeout, worker, seconds = over.popleft()
+                # Only now: many may end at once, and texts take time.
+                task._finish(*self._endings.of(command, task, timeout), worker, seconds)
         finally:
             if over:  # something was raised, which is no reason to keep others waiting
                 self._loop.at_end_of_pass(self._driver, partial(self._tell, over))

@@ -21,7 +21,7 @@ from wetlands.core.events import (
     WorkerWorn,
 )
 from wetlands.result_proxy import Keeper, ResultProxy
-from wetlands.runtime.ending import Endings
+from wetlands.runtime.ending import Endings, Loader
 from wetlands.runtime.entry import Entry
 from wetlands.runtime.host import Host
 from wetlands.runtime.link import WorkerLink
@@ -114,19 +114,20 @@ class Hearing:
         try:
             endings = worker.notes.take(upto)
             spoke = bool(endings) and self._has_printed(worker)
-            batches = self._driver.batches
-            for seconds, ending in endings:
-                result = protocol.decode_result(ending)
-                if result is not None and batches.take_result(
-                    worker, result, math.inf if spoke else seconds
-                ):
+            batches, at = self._driver.batches, 0
+            while at < len(endings):
+                ended = batches.take_results(worker, endings, at, spoke)
+                if ended > at:
+                    at = ended
                     continue
+                seconds, ending = endings[at]
                 message = protocol.decode([ending])
                 if type(message) not in _NOTES:
                     raise ValueError(f"{type(message).__name__} is not to be noted")
                 if type(message) in _ENDINGS:
                     worker.seconds = math.inf if spoke else seconds
                 self._RECEIVERS[type(message)](self, worker, message)
+                at += 1
         except (ValueError, protocol.RemoteProtocolError) as error:
             self._fault(worker, str(error))
         finally:
@@ -181,7 +182,7 @@ class Hearing:
     def _on_output(self, worker: WorkerLink, message: protocol.Output) -> None:
         task = self._task_of(worker, message.task, message.attempt)
         if task is not None and message.payload:
-            load = self._endings.loader(self._redeem(worker, message.payload), task, worker.id)
+            load = Loader(self._endings, self._redeem(worker, message.payload), worker.id)
             task._set_output(message.key, load)
 
     def _on_log(self, worker: WorkerLink, message: protocol.Log) -> None:

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 from wetlands.runtime.host import Host
 from wetlands.runtime.link import WorkerLink
 from wetlands.runtime.notes import WorkerNotes
-from worker_entry.spinning import MOMENT, Spinning
+from worker_entry.codec import carried
+from worker_entry.spinning import Spinning, moment
 
 if TYPE_CHECKING:
     from wetlands.runtime.hearing import Hearing
@@ -37,7 +38,7 @@ class Watch:
         """Take note that a worker is at a task: a short one, or one of which nobody knows."""
         self._spinning = self._short if short else self._unknown
         self._worker = worker if self._spinning.is_worth_it() else None
-        self._end = time.monotonic() + MOMENT
+        self._end = time.monotonic() + moment(0 if short else carried(worker.payload))
 
     def expects(self) -> bool:
         """Whether it is worth it to look now."""

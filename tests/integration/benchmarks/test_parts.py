@@ -8,9 +8,10 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy
 import pytest
 
-from benchmarks import echoes, latency, values, work
+from benchmarks import arrays, echoes, latency, values, work
 from benchmarks.gate import Gate
 from benchmarks.part import Options
 
@@ -50,13 +51,23 @@ def test_a_queued_task_takes_memory():
     assert 100 < float(done.stdout) < 20_000
 
 
-def test_echoes_of_a_size_are_what_the_bars_and_the_table_of_values_name():
+@pytest.mark.parametrize("kind", [echoes.ECHO, echoes.EXCHANGE])
+def test_arrays_there_and_back_are_what_the_bars_and_the_table_of_values_name(kind):
     size, count, _, _ = values.SIZES[2]
-    found = {series.name: series for series in echoes.measured(size, count, rounds=2, block=1)}
+    measured = echoes.measured(size, count, rounds=2, block=1, kind=kind)
+    found = {series.name: series for series in measured}
     assert all(len(series.values) == 2 for series in found.values())
-    named = {echoes.name_of(size, who) for who in (echoes.OURS, echoes.POOL, echoes.COPY)}
+    named = {echoes.name_of(size, who, kind) for who in (echoes.OURS, echoes.POOL, echoes.COPY)}
     assert named <= set(found)
     assert [bar.text for bar in values.PART.bars if bar.judge(found)] == [
-        "echo of 1 MB: ProcessPoolExecutor's time / ours"
+        f"{kind} of 1 MB: ProcessPoolExecutor's time / ours"
     ]
-    assert values.table(found).startswith("| echo of")
+    assert f"| {kind} of 1 MB |" in values.table(found)
+
+
+def test_what_an_array_is_exchanged_for_is_another_one():
+    array = numpy.arange(9)
+    other = arrays.exchange(array)
+    assert not numpy.shares_memory(other, array)
+    assert (other == array).all()
+    assert arrays.exchange(array) is other

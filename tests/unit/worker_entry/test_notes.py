@@ -116,7 +116,7 @@ def test_a_worker_that_writes_nonsense_is_found_out(both: Both) -> None:
         both.host.take(0)
 
 
-@pytest.mark.parametrize("seconds", [math.nan, -1.0, -math.inf])
+@pytest.mark.parametrize("seconds", [math.nan, -1.0, -math.inf, math.inf])
 def test_a_time_that_no_task_takes_is_nonsense_too(both: Both, seconds: float) -> None:
     both.worker.add(b"ending", 0, seconds)
     with pytest.raises(ValueError, match="less than no time"):

@@ -20,9 +20,10 @@ from hypothesis import strategies as st
 
 from wetlands.runtime.segments import HostCarrier
 from worker_entry.segment import ALIGNMENT, HEADER
-from worker_entry.segment_carrier import Table, WorkerCarrier
+from worker_entry.segment_carrier import Table
 from worker_entry.segment_pool import SegmentPool, rounded
 from worker_entry.segment_table import INLINE, Place, read_table, write_entry
+from worker_entry.worker_carrier import WorkerCarrier
 
 SIZE = 200_000
 ROOT = Path(__file__).parents[3]
@@ -360,7 +361,7 @@ def test_without_any_space_buffers_go_inline(make: Make, folders: list[str]) -> 
 _TINY = """
 import os, pickle, sys
 from wetlands.runtime.segments import HostCarrier
-from worker_entry.segment_carrier import WorkerCarrier
+from worker_entry.worker_carrier import WorkerCarrier
 from worker_entry.segment_table import read_table
 host = HostCarrier([sys.argv[1]], 2**40, list)
 worker = WorkerCarrier(host.worker_config(0, 1))
@@ -527,6 +528,16 @@ def test_what_somebody_refers_to_is_copied_by_the_worker(host: HostCarrier, who:
     _, redeemed = host.redeem_from(0, 1, [b"pickle", *copied], [b"call", *frames])
     assert [bytes(buffer) for buffer in redeemed.buffers()] == [content(2), content(3)]
     assert kept is not None
+
+
+def test_a_worker_knows_how_much_came_in_segments_with_a_call(
+    host: HostCarrier, worker: WorkerCarrier
+) -> None:
+    frames = pack(host, content(1), content(2))
+    assert worker.unpack(frames)
+    assert worker.carried() == len(content(1)) + len(content(2))
+    worker.begin()
+    assert worker.carried() == 0
 
 
 def test_what_came_with_an_earlier_call_is_copied(host: HostCarrier, worker: WorkerCarrier) -> None:

@@ -39,6 +39,17 @@ def test_a_stream_that_is_gone_is_missed_at_once_and_put_back(harm: str) -> None
     assert printed(code) == "before\nnext\n"
 
 
+@pytest.mark.parametrize("number", range(3))
+def test_a_descriptor_that_is_closed_is_missed_without_asking_for_each(number: int) -> None:
+    code = f"""
+assert streams.are_open()
+os.close({number})
+assert not streams.are_open()
+streams.restore()
+assert streams.are_open()"""
+    assert printed(code) == "next\n"
+
+
 def test_what_a_closed_descriptor_held_up_is_not_lost() -> None:
     code = "sys.stdout.write('held')\nos.close(1)\nassert not streams.flush()\nstreams.restore()"
     assert printed(code) == "heldnext\n"
