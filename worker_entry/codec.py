@@ -34,6 +34,7 @@ _PLAIN = frozenset((type(None), bool, int, float, complex, str, bytes))
 
 
 _ELSEWHERE = "put its module there, or pass plain data"
+_LIBRARY = "install that library there, or pass plain data"
 #: For what is not in a module that the other side could import.
 _BY_SOURCE = (
     "to another minor version of Python only the submitted function goes as source, with what it "
@@ -58,6 +59,7 @@ class Codec:
         self.protocol = protocol
         self.by_value = by_value  #: may code objects cross? Only within one minor version.
         self.carrier: Carrier = carrier or InlineCarrier()
+        self.data_only = data_only  #: nothing else is rebuilt
         self._pickling = Pickling(protocol, by_value)
         #: Where values are rebuilt, for messages.
         self.place = f"this process (Python {sys.version_info[0]}.{sys.version_info[1]})"
@@ -117,12 +119,16 @@ class Codec:
             CodecError: A type or module is missing here, and the text says where in the value; or
                 its own code raised.
         """
+        buffers: Sequence[Any] = ()
         try:
-            if len(frames) == 1:
-                return self._loads(frames[0], ())
-            return self._loads(frames[0], self.carrier.unpack(frames[1:]))
+            if len(frames) > 1:
+                buffers = self.carrier.unpack(frames[1:])
+            return self._loads(frames[0], buffers)
         except (Exception, SystemExit) as error:
-            raise CodecError(self._missing(frames[0], name, error) or _say(error)) from error
+            text = self._missing(frames[0], name, error) or self._failed(
+                frames[0], name, error, buffers
+            )
+            raise CodecError(text or _say(error)) from error
 
     def loads_each(self, pickles: Iterable[Any], name: str = "value") -> Iterator[Any]:
         """Give the values of pickles that have nothing beside them; otherwise as `loads`."""
@@ -196,7 +202,7 @@ class Codec:
         """Say what part of a value needs a name that is not here, or may not be used."""
         if not isinstance(error, (ImportError, AttributeError, NotDataError)):
             return None
-        from worker_entry.culprit import find_missing
+        from worker_entry.ghosts import find_missing
 
         try:
             found = self._is_harmless(pickle) and find_missing(pickle, roots, self._find)
@@ -208,9 +214,27 @@ class Codec:
         if isinstance(reason, NotDataError):
             return f"{path}: {reason}"
         if name.startswith("worker_entry."):
-            return f"{path}: {_say(reason)}, in {self.place}"
+            return f"{path}: {_say(reason)}, in {self.place}: {_LIBRARY}"
         advice = _BY_SOURCE if name.startswith("__main__.") else _ELSEWHERE
         return f"{path}: {name} can't be imported in {self.place} ({_say(reason)}): {advice}"
+
+    def _failed(
+        self,
+        pickle: Any,
+        roots: str | tuple[str, ...],
+        error: BaseException,
+        buffers: Sequence[Any],
+    ) -> str | None:
+        """Say what part of a value could not be made here of what is portable in it."""
+        if self.data_only:  # what was refused is not tried again
+            return None
+        from worker_entry.ghosts import find_failing
+
+        try:
+            path = find_failing(pickle, roots, error, buffers)
+        except Exception:
+            return None
+        return f"{path}: {_say(error)}" if path else None
 
 
 def carried(frames: Sequence[Any]) -> int:

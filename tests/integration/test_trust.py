@@ -64,7 +64,7 @@ def test_code_of_a_worker_that_is_not_trusted_never_runs(
 def test_a_class_of_a_user_is_a_result_only_with_full_trust(guarded: Environment) -> None:
     task = guarded.submit(WORK, "of_a_foreign_type").wait_for(5)
     assert isinstance(task.exception, ResultError)
-    assert "data" in (task.error or "")
+    assert "register its type with wetlands.register_portable()" in (task.error or "")
 
 
 def test_trust_is_full_or_data(manager: EnvironmentManager) -> None:

@@ -239,6 +239,13 @@ class SlottedError(Exception):
         self.code = code
 
 
+class PairError(Exception):
+    def __init__(self, name: str, *, code: int) -> None:
+        super().__init__(f"{name} has {code}")
+        self.name = name
+        self.code = code
+
+
 @sample()
 def scalars() -> Any:
     return [

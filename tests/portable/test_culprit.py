@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 import threading
 import types
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -106,6 +108,50 @@ def test_a_library_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setitem(sys.modules, "worker_entry.portable.arrays", None)
     with pytest.raises(CodecError, match=r"result\['table'\]\[0\]: ModuleNotFoundError"):
         PLAIN.loads(frames, "result")
+
+
+@pytest.mark.parametrize(
+    ("build", "part", "path"),
+    [
+        ("errors:build_error", ("NoSuchError", (), None, (None, None, False)), r"[1]['x']"),
+        ("standard:build_zone", ("No/Where",), r"[1]['x']"),
+        ("dtypes:build_dtype", ("not a dtype",), r"[1]['x']"),
+        ("arrays:build_items", (["a", [np.ones(3)]], "O", (7,), "C"), r"[1]['x']"),
+        ("arrays:build_array", (np.ones(100_000, "u1"), "f8", (3,), "C"), r"[1]['x']"),
+    ],
+)
+def test_what_our_own_code_cannot_make_here_is_named(build: str, part: Any, path: str) -> None:
+    class Unmade:
+        def __reduce__(self) -> Any:
+            module, name = build.split(":")
+            return getattr(importlib.import_module(f"worker_entry.portable.{module}"), name), part
+
+    frames = PLAIN.dumps([np.arange(3), {"y": [Path("a")], "x": Unmade()}])
+    with pytest.raises(CodecError) as caught:
+        PLAIN.loads(frames, "args")
+    assert str(caught.value).startswith(f"args{path}: "), caught.value
+
+
+def test_what_users_wrote_is_not_called_again_to_name_what_failed() -> None:
+    calls: list[Any] = []
+
+    class Once:
+        def __reduce__(self) -> Any:
+            return note, (1,)
+
+    def note(value: Any) -> None:
+        calls.append(value)
+        raise ValueError("no")
+
+    sys.modules["noting"] = types.ModuleType("noting")
+    sys.modules["noting"].note = note  # type: ignore[attr-defined]
+    note.__module__, note.__qualname__ = "noting", "note"
+    try:
+        with pytest.raises(CodecError, match=r"^ValueError: no$"):
+            PLAIN.loads(PLAIN.dumps([Once(), np.ones(2)]))
+    finally:
+        del sys.modules["noting"]
+    assert calls == [1]
 
 
 def test_a_class_itself_and_large_arrays_beside_it_are_named(elsewhere: Any) -> None:

@@ -516,7 +516,16 @@ def test_memory_that_a_worker_shares_is_copied_before_it_is_checked() -> None:
 def test_a_memory_mapped_array_is_no_data(tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.write_bytes(b"x" * 100)
-    assert "memmap" in refused(*FULL.dumps(np.memmap(secret, "u1", "r")))
+    assert "a memory-mapped array, unlike numpy.asarray() of it, is not among" in refused(
+        *FULL.dumps(np.memmap(secret, "u1", "r"))
+    )
+
+
+def test_an_exception_of_a_user_is_no_data() -> None:
+    error = samples.PairError("name", code=3)
+    assert "an exception of another type than Python's own is not among" in refused(
+        *FULL.dumps(error)
+    )
 
 
 def test_what_was_registered_in_the_host_is_data() -> None:

@@ -230,6 +230,18 @@ def test_context_and_notes_of_an_exception_survive() -> None:
     assert not found.__suppress_context__
 
 
+def test_an_exception_that_takes_other_arguments_than_it_hands_on_survives() -> None:
+    error = samples.PairError("name", code=3)
+    error.__cause__ = KeyError("why")
+    error.partner = samples.PairError("other", code=4)  # type: ignore[attr-defined]
+    for codec in (BY_VALUE, PLAIN, OLD):
+        found = crossed(error, codec)
+        assert type(found) is samples.PairError
+        assert (found.name, found.code, found.args) == ("name", 3, ("name has 3",))
+        assert found.__cause__.args == ("why",)
+        assert found.partner.code == 4
+
+
 def test_other_factories_of_a_default_dict_go_by_reference() -> None:
     import collections
 

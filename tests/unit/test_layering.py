@@ -19,7 +19,7 @@ LAYERS: list[set[str]] = [
     {"wetlands.errors", "wetlands.options", "wetlands.latch",
      "worker_entry.protocol", "worker_entry.carrier", "worker_entry.codec", "worker_entry.failure",
      "worker_entry.rebuild", "worker_entry.source", "worker_entry.portable",
-     "worker_entry.culprit", "worker_entry.ring",
+     "worker_entry.culprit", "worker_entry.ghosts", "worker_entry.ring",
      "worker_entry.segment", "worker_entry.segment_pool", "worker_entry.segment_carrier",
      "worker_entry.segment_table",
      "worker_entry.attachments", "worker_entry.kept", "worker_entry.journal",

@@ -180,10 +180,16 @@ class Endings:
         self, reason: object, task_id: str, worker: WorkerId | TaskWorker | None
     ) -> ResultError:
         """Return the error of a task whose value can't be rebuilt in the host."""
+        advice = (
+            "Return data, or register its type with wetlands.register_portable(): from an "
+            "environment launched with trust='data' nothing else is rebuilt."
+            if self.codec.data_only
+            else "Return plain data, make its type importable in the host, or ask for "
+            "result='proxy', which leaves the value in its worker."
+        )
         return ResultError(
             f"The value that task {task_id} returned from environment {self._environment!r} "
-            f"can't be rebuilt in the host: {reason}. Return plain data, or make its type "
-            "importable in the host.",
+            f"can't be rebuilt in the host: {reason}. {advice}",
             **self._where(task_id, worker),
         )
 

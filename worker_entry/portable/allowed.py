@@ -31,6 +31,8 @@ def find(module: str, name: str) -> Any:
             return _build_registered
         if name in _PORTABLE.get(inner, ()):
             return getattr(importlib.import_module(module), name)
+        if inner in _REFUSED:
+            raise NotDataError(f"{_REFUSED[inner]} is not among the types that are data")
     found = _STANDARD.get((module, name))
     if found is None:
         raise NotDataError(f"{module}.{name} is not among the types that are data")
@@ -152,6 +154,12 @@ _PORTABLE: dict[str, tuple[str, ...]] = {
     "tensors": ("build_tensor", "build_dtype", "build_device"),
     "labelled": ("build_variable", "build_dataset", "build_data_array"),
 }  # fmt: skip
+#: What is portable, but no data, for messages.
+_REFUSED = {
+    "mapped": "a memory-mapped array, unlike numpy.asarray() of it,",
+    "tables": "a table of pyarrow or polars",
+    "errors": "an exception of another type than Python's own",
+}
 #: Those that make what nothing can be assigned to, appended to or added to.
 _CONSTANT = frozenset((
     *("build_path", "build_zone", "build_uuid", "build_fraction", "build_pattern"),

@@ -18,6 +18,10 @@ def reduce_error(protocol: int, error: BaseException) -> Any:
     state = reduced[2] if len(reduced) > 2 else None
     if state is not None and type(state) is not dict:
         return reduced
+    make, args = reduced[:2]
+    if cls.__module__ != "builtins" and hasattr(cls.__init__, "__code__"):
+        # Many take other arguments than those that they hand on to `Exception`.
+        make, args = build_own_error, (cls, args)
     chain = (error.__cause__, error.__context__, error.__suppress_context__)
     if cls.__module__ == "builtins":
         if sys.version_info < (3, 8):  # whose pickle knows of no function that sets a state
@@ -26,11 +30,11 @@ def reduce_error(protocol: int, error: BaseException) -> Any:
         bare = (cls.__name__, reduced[1], None, (None, None, False))
         return build_error, bare, (state, chain), None, None, fill_error
     if chain == (None, None, False) or _sets_state(cls):
-        return reduced
+        return (make, args, *reduced[2:])
     # `BaseException.__setstate__` sets them as the attributes that they are; a cause sets the last
     # of them, which therefore has to come behind it.
     names = ("__cause__", "__context__", "__suppress_context__")
-    return (*reduced[:2], {**(state or {}), **dict(zip(names, chain))}, *reduced[3:])
+    return (make, args, {**(state or {}), **dict(zip(names, chain))}, *reduced[3:])
 
 
 def _sets_state(cls: type) -> bool:
@@ -42,6 +46,14 @@ def _check_position(error: BaseException, state: Any) -> None:
     kinds = (UnicodeDecodeError, UnicodeEncodeError, UnicodeTranslateError)
     if isinstance(error, kinds) and (error.start < 0 or not _POSITION.isdisjoint(state)):
         raise ValueError("a position outside of what could not be decoded")
+
+
+def build_own_error(cls: Any, args: tuple[Any, ...]) -> Any:
+    """Make an exception of a user's type; what else it has are its attributes, which follow."""
+    try:
+        return cls(*args)
+    except TypeError:
+        return cls.__new__(cls, *args)
 
 
 def build_error(name: str, args: tuple[Any, ...], state: Any, chain: tuple[Any, ...]) -> Any:

@@ -9,8 +9,8 @@ from worker_entry.spinning import MOMENT, Spinning, moment
 
 def test_an_answer_to_much_is_looked_for_longer_but_not_for_long() -> None:
     assert moment() == MOMENT
-    assert moment(10**5) < moment(10**6) < 2 * MOMENT
-    assert moment(10**8) == moment(10**12) < 5 * MOMENT
+    assert moment(10**5) < moment(10**6)
+    assert moment(10**8) == moment(10**12) < 10 * MOMENT
 
 
 def test_who_looks_in_vain_looks_less_often() -> None:
