@@ -27,9 +27,11 @@ so: a Run that the host had to take for begun ends as Skipped.
 does one whose host is *watching*: it notes the ending, and what the task reports before that, then
 looks whether that is still so, as the host looks once more when it has said that it is not.
 
-Each ending is its length (u32), the number of messages that the worker had sent before (u32), the
-seconds that the task took (float), and the message. The host reads them in between the messages,
-at their place. They are written before their end is, in `written`.
+Each is its length (u32), the number of messages that the worker had sent before (u32), the seconds
+that the task took (float), an attempt (u32), a task (u64), and the message. If it has a task, it is
+not a message but what that has returned, one frame: of short calls, little else is written. The
+host reads them in between the messages, at their place. They are written before their end is, in
+`written`.
 
 **The mailbox.** To a worker that is awake and has nothing to do, the host sends no message; it puts
 it here, which wakes no thread of ZeroMQ's on either side: its length (u32), the number of messages
@@ -47,7 +49,7 @@ import mmap
 import os
 import struct
 import threading
-from typing import Any, Callable, Iterator
+from typing import Any, Callable, Iterator, NamedTuple
 
 BEGUN, WRITTEN, TAKEN, LASTED, WATCHED, ASLEEP, POSTED = range(7)
 #: How many numbers there are, and of what kind.
@@ -59,7 +61,7 @@ RING, RING_AT = 64 * 1024, 4096
 SIZE = RING_AT + RING
 #: The largest ending, so that one of them never fills the ring.
 MAX_ENDING = 8 * 1024
-_ENDING = struct.Struct("=IIf")
+_ENDING = struct.Struct("=IIfIQ")
 #: Bytes of the ring that an ending takes beside its own.
 EXTRA = _ENDING.size
 _pack_ending = _ENDING.pack
@@ -78,6 +80,28 @@ def fence(lock: Callable[[], Any] = threading.Lock) -> None:
     signal handler raised before it is released.
     """
     lock().acquire(False)
+
+
+class Noted(NamedTuple):
+    """An ending that has been noted.
+
+    Attributes:
+        sent: How many messages had been sent before.
+        seconds: How long the task took.
+        task: If not 0, the task, of which `ending` is what it has returned, one frame.
+        attempt: Which attempt at it that was.
+        ending: The message that says how it ended.
+    """
+
+    sent: int
+    seconds: float
+    task: int
+    attempt: int
+    ending: bytes
+
+
+# Without the constructor of the named tuple, which is written in Python.
+_new: Any = tuple.__new__
 
 
 class Notes:
@@ -126,13 +150,23 @@ class Notes:
         """Take note that the message in the mailbox has been read."""
         self._fetched += 1
 
-    def add(self, ending: bytes, sent: int, seconds: float) -> bool:
-        """Note how a task ended, after so many messages; say whether there was room."""
+    def add(
+        self, ending: bytes, sent: int, seconds: float, task: int = 0, attempt: int = 0
+    ) -> bool:
+        """Note how a task ended; say whether there was room.
+
+        Args:
+            ending: The message that says so, or, with a task, what that has returned.
+            sent: How many messages have been sent before.
+            seconds: How long it took.
+            task: The task.
+            attempt: Which attempt at it that was.
+        """
         numbers, length = self._numbers, len(ending)
         written, size = numbers[WRITTEN], length + EXTRA
         if length > MAX_ENDING or written + size - numbers[TAKEN] > RING:
             return False
-        noted = _pack_ending(length, sent, seconds) + ending
+        noted = _pack_ending(length, sent, seconds, attempt, task) + ending
         begin = RING_AT + written % RING
         room = SIZE - begin
         if size <= room:
@@ -146,8 +180,8 @@ class Notes:
         return True
 
 
-def split(ring: bytes) -> Iterator[tuple[int, float, bytes]]:
-    """Give the endings in a piece of the ring: messages sent before, seconds, and the message.
+def split(ring: bytes) -> Iterator[Noted]:
+    """Give the endings in a piece of the ring.
 
     Raises:
         ValueError: It is none.
@@ -157,10 +191,10 @@ def split(ring: bytes) -> Iterator[tuple[int, float, bytes]]:
         begin = at + EXTRA
         if begin > end:
             raise ValueError("an ending without its beginning")
-        length, sent, seconds = unpack(ring, at)
+        length, sent, seconds, attempt, task = unpack(ring, at)
         at = begin + length
         if at > end:
             raise ValueError("an ending that is cut off")
         if not 0 <= seconds < _INFINITE:  # nor is it a number that can be compared, maybe
             raise ValueError("an ending of a task that took less than no time, or for ever")
-        yield sent, seconds, ring[begin:at]
+        yield _new(Noted, (sent, seconds, task, attempt, ring[begin:at]))

@@ -240,8 +240,8 @@ class Worker:
             self._seconds = perf_counter() - began
             sent = self._socket.sent
             if ending is None and len(frames) == 1 and sent is not None:
-                noted = protocol.encode_result(call.task, call.attempt, frames[0])
-                if self._notes.add(noted, sent, self._seconds):
+                task, attempt, _ = call
+                if self._notes.add(frames[0], sent, self._seconds, task, attempt):
                     return None
         except BaseException:  # of a signal handler; an end that is noted twice is heard of once
             undisturbed(self._tidy_up)

@@ -227,7 +227,12 @@ class Peer:
         content = self._started.read_bytes()
         written = notes.NUMBERS.unpack_from(content)[notes.WRITTEN]
         ring = content[notes.RING_AT : notes.RING_AT + written]
-        return [protocol.decode([ending]) for _, _, ending in notes.split(ring)]
+        return [
+            protocol.Result(noted.task, noted.attempt, (noted.ending,))
+            if noted.task
+            else protocol.decode([noted.ending])
+            for noted in notes.split(ring)
+        ]
 
     def mark(self, number: int) -> None:
         """Reclaim a Run."""

@@ -37,6 +37,7 @@ from wetlands.runtime.batch import Batch
 from wetlands.runtime.entry import Entry
 from wetlands.runtime.finishing import Returned
 from worker_entry import batch, protocol
+from worker_entry.notes import Noted
 
 if TYPE_CHECKING:
     from wetlands.runtime.ahead import Ahead
@@ -153,13 +154,13 @@ class Batches:
             worker.begin(entry.run, entry.task, silent=silent)
 
     def take_results(
-        self, worker: WorkerLink, endings: Sequence[tuple[float, bytes]], at: int, spoke: bool
+        self, worker: WorkerLink, endings: Sequence[Noted], at: int, *, spoke: bool
     ) -> int:
         """Do what `end` does, for calls of a batch that have returned small values; in less time.
 
         Args:
             worker: Who has made them.
-            endings: What it has noted: seconds and messages.
+            endings: What it has noted.
             at: Where in that to begin.
             spoke: Whether one of them has printed something.
 
@@ -170,19 +171,18 @@ class Batches:
         returned: deque[Returned] = deque()
         made: Batch | None = None
         try:
-            for seconds, ending in itertools.islice(endings, at, None):
-                result = protocol.decode_result(ending)
-                entry = None if result is None else entries.get(result[0])
-                if result is None or entry is None or entry.batch is None:
+            for _, seconds, number, attempt, frame in itertools.islice(endings, at, None):
+                entry = entries.get(number)
+                if entry is None or entry.batch is None:
                     break
-                run = result[:2]
+                run = (number, attempt)
                 made = made or entry.batch
                 if entry.batch is not made or runs.pop(run, None) is None:
                     break
                 lent.discard(run)
-                returned.append((entry.task, result[2], seconds))
+                returned.append((entry.task, frame, seconds))
                 entry.batch = None
-                del entries[run[0]]
+                del entries[number]
         finally:
             if made is not None and returned:
                 self._have_returned(worker, made, returned, spoke)

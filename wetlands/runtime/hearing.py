@@ -32,6 +32,7 @@ from wetlands.runtime.transport import PeerUnreachableError
 from wetlands.runtime.upkeep import Upkeep
 from wetlands.task import Task
 from worker_entry import protocol
+from worker_entry.notes import Noted
 
 if TYPE_CHECKING:
     from wetlands.runtime.driver import Driver
@@ -116,17 +117,11 @@ class Hearing:
             spoke = bool(endings) and self._has_printed(worker)
             batches, at = self._driver.batches, 0
             while at < len(endings):
-                ended = batches.take_results(worker, endings, at, spoke)
+                ended = batches.take_results(worker, endings, at, spoke=spoke)
                 if ended > at:
                     at = ended
                     continue
-                seconds, ending = endings[at]
-                message = protocol.decode([ending])
-                if type(message) not in _NOTES:
-                    raise ValueError(f"{type(message).__name__} is not to be noted")
-                if type(message) in _ENDINGS:
-                    worker.seconds = math.inf if spoke else seconds
-                self._RECEIVERS[type(message)](self, worker, message)
+                self._hear_noted(worker, endings[at], spoke=spoke)
                 at += 1
         except (ValueError, protocol.RemoteProtocolError) as error:
             self._fault(worker, str(error))
@@ -134,6 +129,18 @@ class Hearing:
             worker.taking = False
         if worker.advanced is not None:
             self._driver.batches.advance(worker)
+
+    def _hear_noted(self, worker: WorkerLink, noted: Noted, *, spoke: bool) -> None:
+        message: protocol.Message
+        if noted.task:
+            message = protocol.Result(noted.task, noted.attempt, (noted.ending,))
+        else:
+            message = protocol.decode([noted.ending])
+        if type(message) not in _NOTES:
+            raise ValueError(f"{type(message).__name__} is not to be noted")
+        if type(message) in _ENDINGS:
+            worker.seconds = math.inf if spoke else noted.seconds
+        self._RECEIVERS[type(message)](self, worker, message)
 
     def send_dropped(self, link: WorkerLink) -> None:
         """Tell an idle worker what it need not keep any more."""

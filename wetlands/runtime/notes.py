@@ -102,8 +102,8 @@ class WorkerNotes:
         """Tell the worker whether it is being watched: `has_more` is asked all the time."""
         self._access.write(_YES if begin else _NO, 8 * notes.WATCHED)
 
-    def take(self, received: float) -> list[tuple[float, bytes]]:
-        """Return the endings noted since, as seconds and message, up to a message that is to come.
+    def take(self, received: float) -> list[notes.Noted]:
+        """Return the endings noted since, up to a message that is to come.
 
         Args:
             received: How many messages of the worker have been read.
@@ -117,12 +117,12 @@ class WorkerNotes:
         if written == self._taken:
             return []
         endings, size = [], 0
-        for sent, seconds, ending in notes.split(self._ring(self._taken, written)):
-            if sent > received:
+        for noted in notes.split(self._ring(self._taken, written)):
+            if noted.sent > received:
                 self.waits = True
                 break
-            size += len(ending)
-            endings.append((seconds, ending))
+            size += len(noted.ending)
+            endings.append(noted)
         self._taken += size + len(endings) * notes.EXTRA
         self._taken_written = self._taken.to_bytes(8, sys.byteorder)
         self._access.write(self._taken_written, 8 * notes.TAKEN)

@@ -72,24 +72,24 @@ def test_how_long_a_task_took_is_known(both: Both) -> None:
 
 def test_endings_are_read_in_order_and_once(both: Both) -> None:
     assert both.worker.add(b"first", 1, 0.5)
-    assert both.worker.add(b"second", 1, 0.25)
-    assert both.host.take(1) == [(0.5, b"first"), (0.25, b"second")]
+    assert both.worker.add(b"second", 1, 0.25, task=5, attempt=2)
+    assert both.host.take(1) == [(1, 0.5, 0, 0, b"first"), (1, 0.25, 5, 2, b"second")]
     assert both.host.take(1) == []
 
 
 def test_an_ending_waits_for_the_message_that_was_sent_before_it(both: Both) -> None:
     both.worker.add(b"first", 1, 0.5)
     both.worker.add(b"second", 2, 0.5)
-    assert both.host.take(1) == [(0.5, b"first")]
+    assert both.host.take(1) == [(1, 0.5, 0, 0, b"first")]
     assert both.host.take(1) == []
-    assert both.host.take(2) == [(0.5, b"second")]
+    assert both.host.take(2) == [(2, 0.5, 0, 0, b"second")]
 
 
 def test_what_is_too_large_for_the_ring_or_for_what_is_left_of_it_is_refused(both: Both) -> None:
     assert not both.worker.add(bytes(notes.MAX_ENDING + 1), 0, 0.5)
     while both.worker.add(bytes(notes.MAX_ENDING), 0, 0.5):
         pass
-    assert len(both.host.take(0)) == notes.RING // (notes.MAX_ENDING + 12)
+    assert len(both.host.take(0)) == notes.RING // (notes.MAX_ENDING + notes.EXTRA)
     assert both.worker.add(bytes(notes.MAX_ENDING), 0, 0.5)
 
 
@@ -102,8 +102,8 @@ def test_the_ring_goes_round(tmp_path_factory, sizes: list[int], every: int) -> 
         if both.worker.add(ending, 0, 0.5):
             noted.append(ending)
         if index % every == 0:
-            read += [ending for _, ending in both.host.take(0)]
-    read += [ending for _, ending in both.host.take(0)]
+            read += [noted.ending for noted in both.host.take(0)]
+    read += [noted.ending for noted in both.host.take(0)]
     both.close()
     assert read == noted
 

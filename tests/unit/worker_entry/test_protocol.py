@@ -123,7 +123,7 @@ def test_there_is_a_golden_file_for_every_kind_and_no_other() -> None:
     kinds = {type(message) for message in EXAMPLES.values()}
     assert kinds == {*protocol._KINDS, protocol.Void}
     assert {path.stem for path in GOLDEN.iterdir()} == set(EXAMPLES)
-    assert protocol.VERSION == 8
+    assert protocol.VERSION == 9
 
 
 @given(st.lists(messages.filter(lambda message: len(encode(message)) == 1), max_size=5))
