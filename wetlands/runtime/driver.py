@@ -205,10 +205,11 @@ class Driver:
         self._host.loop.add(self)
         self._execute(self.core.open(self._clock.now()))
 
-    def submit(self, task: Task[Any]) -> None:
+    def submit(self, entry: Entry) -> None:
         """Queue a task, once, however often this is asked for."""
-        entry, task._order = task._order, None
-        if entry is not None:
+        task = entry.task
+        if task._order is entry:
+            task._order = None
             self.entries[task.number] = entry
             self.batches.add(entry)
 

@@ -14,12 +14,18 @@ from wetlands.task import Task
 
 if TYPE_CHECKING:
     from wetlands.runtime.batch import Batch
+    from wetlands.runtime.driver import Driver
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Entry:
-    """What to send, how long it may run, and what to do if it fails."""
+    """What to send, how long it may run, and what to do if it fails; queues itself when called.
 
+    An object for all of that: of those that wait in a long queue the garbage collector looks at
+    each again and again.
+    """
+
+    client: Driver
     task: Task[Any]
     payload: tuple[bytes, ...]
     timeout: float
@@ -33,6 +39,10 @@ class Entry:
     batch: Batch | None = None  #: what it is a part of
     attempt: int = 0  #: how many times it was sent in a batch
     canceled: bool = False  #: so that it is not queued again
+
+    def __call__(self) -> None:
+        """Queue it; for the holder of the loop's role."""
+        self.client.submit(self)
 
     @property
     def run(self) -> tuple[int, int]:

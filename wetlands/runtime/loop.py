@@ -96,6 +96,28 @@ class LoopClient(Protocol):
         """Fail all tasks and kill all workers: handling something raised."""
 
 
+class Posted(Protocol):
+    """What is to be done in a pass, on behalf of a client, who breaks down should it raise."""
+
+    @property
+    def client(self) -> LoopClient | None: ...
+
+    def __call__(self) -> None: ...
+
+
+class Post:
+    """A call that is."""
+
+    __slots__ = ("_call", "client")
+
+    def __init__(self, client: LoopClient | None, call: Callable[[], None]) -> None:
+        self.client = client
+        self._call = call
+
+    def __call__(self) -> None:
+        self._call()
+
+
 class Loop:
     """Runs pools. What comes before `add` is for any thread, the rest for who holds the role."""
 
@@ -107,7 +129,7 @@ class Loop:
         self.shield = Shield()
         self.clock = Clock()
         self._role = threading.Lock()
-        self._inbox: deque[tuple[LoopClient | None, Callable[[], None]]] = deque()
+        self._inbox: deque[Posted] = deque()
         self._clients: list[LoopClient] = []
         self._identities: dict[bytes, LoopClient] = {}
         self._timers: list[tuple[float, int, LoopClient, Callable[[], None]]] = []
@@ -137,19 +159,19 @@ class Loop:
 
     def post(self, client: LoopClient | None, call: Callable[[], None]) -> None:
         """Run ``call``, in the order of posting: here and now, or soon on another thread."""
-        self._inbox.append((client, call))
+        self._inbox.append(Post(client, call))
         self.run_queued()
 
     def hand_over(self, client: LoopClient | None, call: Callable[[], None]) -> None:
         """Run ``call``, in the order of posting, on another thread: a finalizer may be under any
         lock, also one that a pass would wait for.
         """
-        self._inbox.append((client, call))
+        self._inbox.append(Post(client, call))
         self._sleeper.wake()
 
-    def queue(self, client: LoopClient | None, call: Callable[[], None]) -> None:
-        """Run ``call``, in the order of posting, when there is a reason for a pass."""
-        self._inbox.append((client, call))
+    def queue(self, posted: Posted) -> None:
+        """Run what is posted, in the order of posting, when there is a reason for a pass."""
+        self._inbox.append(posted)
         if len(self._inbox) > SHARE:
             self._sleeper.wake()
 
@@ -335,7 +357,7 @@ class Loop:
                 if not self._role.acquire(timeout=PATIENCE):
                     continue
                 if expectant is not None:
-                    self._inbox.append((expectant, expectant.look))
+                    self._inbox.append(Post(expectant, expectant.look))
                 self._pass_and_give_back(news)
             finally:
                 self.shield.down()
@@ -390,11 +412,11 @@ class Loop:
     def _run_inbox(self) -> None:
         # A share of it: who submits thousands must not keep idle workers waiting.
         for _ in range(min(SHARE, len(self._inbox))):
-            client, call = self._inbox.popleft()
+            posted = self._inbox.popleft()
             try:
-                call()
+                posted()
             except Exception as error:
-                self._report_failure(client, error)
+                self._report_failure(posted.client, error)
         for client in list(self._clients):
             try:
                 client.settle()

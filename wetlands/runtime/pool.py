@@ -9,7 +9,6 @@ import os
 import threading
 import time
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any
 
 from wetlands.core.events import CloseRequested, WorkerId
@@ -26,6 +25,7 @@ from wetlands.runtime.ending import Endings
 from wetlands.runtime.entry import Entry
 from wetlands.runtime.gate import Gate
 from wetlands.runtime.launcher import WorkerPlan
+from wetlands.runtime.loop import Post
 from wetlands.runtime.roster import measured
 from wetlands.runtime.segments import HostCarrier, can_seat
 from wetlands.target import FETCH
@@ -126,7 +126,9 @@ class Pool:
         shares = None
         if kind and len(payload) == 2 and not (home or retry) and timeout == math.inf:
             shares = payload[0]
-        task._order = Entry(task, payload, timeout, home, proxies, retry, block, kind, shares)
+        task._order = Entry(
+            self._driver, task, payload, timeout, home, proxies, retry, block, kind, shares
+        )
         if start:
             return task.start()
         # Weakly: a task that nobody has any more, and nobody started, is forgotten.
@@ -164,33 +166,31 @@ class Pool:
     def start_task(self, task: Task[Any]) -> None:
         """Queue a task; called by the task."""
         self.check_open()
-        driver, loop = self._driver, self._host.loop
-        entry = task._order
-        brief = entry is not None and driver.flowing and driver.core.is_brief(entry.kind)
+        driver, loop, entry = self._driver, self._host.loop, task._order
+        if entry is None:
+            return  # it was canceled, or given to us before
         if self._gate is None:
-            loop.queue(driver, partial(driver.submit, task))
+            loop.queue(entry)
         else:
-            self._enter_gate(self._gate, task)
+            self._enter_gate(self._gate, entry)
         # Read after queueing: a pass that lowers it later looks at the queue once more.
         if driver.saturated:
             loop.relieve(soon=False)
-        elif brief and driver.flowing:
+        elif driver.flowing and driver.core.is_brief(entry.kind):
             loop.relieve(soon=True)  # what is under way may take long, and others are idle
         else:
             loop.run_queued()
         if driver.closed.is_set():
             driver.abandon([task])  # it closed in between, and nobody reads the inbox
 
-    def _enter_gate(self, gate: Gate, task: Task[Any]) -> None:
-        entry = task._order
-
+    def _enter_gate(self, gate: Gate, entry: Entry) -> None:
         def submit() -> None:
-            if task._order is None:
+            if entry.task._order is not entry:
                 gate.leave()  # it was canceled, or given to us before
-            self._driver.submit(task)
+            self._driver.submit(entry)
 
-        if entry is not None:
-            gate.enter(lambda: self._host.loop.queue(self._driver, submit), block=entry.block)
+        post = Post(self._driver, submit)
+        gate.enter(lambda: self._host.loop.queue(post), block=entry.block)
 
     def cancel_task(self, task: Task[Any], force_after: float) -> None:
         """Cancel a queued task before returning, ask a running one to stop; called by the task."""

@@ -13,7 +13,7 @@ import pytest
 
 from tests.support.waiting import wait_until
 from wetlands.latch import Latch
-from wetlands.runtime.loop import Loop
+from wetlands.runtime.loop import Loop, Post
 from wetlands.runtime.transport import Transport
 
 
@@ -52,7 +52,7 @@ def sleeps(loop: Loop) -> bool:
 @pytest.mark.parametrize(
     "change",
     [
-        lambda loop: loop.queue(None, lambda: None),
+        lambda loop: loop.queue(Post(None, lambda: None)),
         lambda loop: setattr(loop, "_unfinished", True),
         lambda loop: setattr(loop, "_stopping", True),
         lambda loop: setattr(loop, "_due", time.monotonic()),
@@ -79,8 +79,8 @@ def test_what_is_posted_runs_in_the_caller_and_what_is_handed_over_does_not(loop
 
 def test_what_is_queued_waits_for_the_next_pass_and_keeps_its_order(loop: Loop) -> None:
     seen: list[int] = []
-    loop.queue(None, lambda: seen.append(1))
-    loop.queue(None, lambda: seen.append(2))
+    loop.queue(Post(None, lambda: seen.append(1)))
+    loop.queue(Post(None, lambda: seen.append(2)))
     assert seen == []
     loop.post(None, lambda: seen.append(3))
     wait_until(lambda: len(seen) == 3)
@@ -90,7 +90,7 @@ def test_what_is_queued_waits_for_the_next_pass_and_keeps_its_order(loop: Loop) 
 def test_a_pass_takes_a_share_and_the_loop_thread_the_rest(loop: Loop) -> None:
     seen: list[int] = []
     for number in range(10_000):
-        loop.queue(None, lambda number=number: seen.append(number))  # type: ignore[misc]
+        loop.queue(Post(None, lambda number=number: seen.append(number)))  # type: ignore[misc]
     loop.run_queued()
     wait_until(lambda: len(seen) == 10_000)
     assert seen == list(range(10_000))
