@@ -334,12 +334,12 @@ def test_what_is_sent_alone_does_not_overtake_what_was_to_be_sent_together(
 
     def all_at_once() -> None:
         for task in canceled:
-            driver.submit(task)
+            driver.submit(task._order)
             driver.settle()  # each by itself
         assert len(driver.core.slots[0].ahead) == 3
         for task in canceled:
             driver.cancel(task, math.inf)
-        driver.submit(wanted)
+        driver.submit(wanted._order)
         gate.touch()
         wait_until(loop.transport.readable, 20)  # the end of what holds the worker
 

@@ -41,7 +41,7 @@ class Ahead:
     def send(self, worker: WorkerLink, command: DispatchTask, payload: tuple[bytes, ...]) -> None:
         """Send a task, together with others, at the end of this pass."""
         run = (command.task, command.attempt)
-        worker.lend([run])
+        worker.lend(run)
         self.put(worker, protocol.Run(*run, payload))
 
     def put(self, worker: WorkerLink, message: protocol.Run | protocol.Runs) -> None:
@@ -57,7 +57,7 @@ class Ahead:
         if run in worker.reclaimed or entry is None:
             return  # it was taken back before anybody heard that it could begin
         # Without looking: had those before it printed anything, it would not have been sent.
-        worker.begin(run, entry.task, silent=True)
+        worker.begin(run, entry.task, silent=True, ended=run not in worker.runs)
 
     def check(self, worker: WorkerLink) -> None:
         """Hand on what has ended there."""
@@ -67,9 +67,10 @@ class Ahead:
         """Take back what the worker has not begun."""
         self._hearing.take_notes(worker)
         assert worker.notes is not None
-        runs = {number: run for run, number in worker.runs.items() if run in worker.lent}
+        numbers = worker.numbers_ahead()
         if worker.busy_with is not None:
-            runs.pop(worker.runs.get(worker.busy_with, 0), None)
+            numbers.pop(worker.busy_with, None)
+        runs = {number: run for run, number in numbers.items()}
         returned = [runs[number] for number in worker.notes.reclaim(list(runs))]
         if returned:
             worker.reclaimed = frozenset(returned)
@@ -107,5 +108,5 @@ class Ahead:
             self._driver.call_later(UNREACHABLE, lambda: self._give_up(worker))
 
     def _give_up(self, worker: WorkerLink) -> None:
-        if worker.runs:
+        if worker.runs or worker.batches:
             self._driver.handle(WorkerFaulted(worker.id, "it can't be reached"))

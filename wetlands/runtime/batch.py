@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 from wetlands.runtime.entry import Entry
@@ -76,6 +75,6 @@ class Batch:
 
     def see_off(self, begun: int) -> None:
         """Take note that their worker is gone, and of how many Runs it had begun."""
-        runs = {} if self.worker is None else self.worker.runs
-        self.begun = sum(runs.get(entry.run, math.inf) <= begun for entry in self.entries)
-        self.worker = None
+        if self.worker is not None:
+            self.begun = sum([entry.order <= begun for entry in self.entries])
+            self.worker = None

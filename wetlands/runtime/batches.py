@@ -131,7 +131,7 @@ class Batches:
         if self._open is made:
             self._open = None
         made.worker, made.attempt, made.begun = worker, command.attempt, 0
-        worker.batches[made.number] = made
+        worker.lend_batch(made)
         runs, arguments = [], []
         for entry in made.entries:
             entry.attempt += 1
@@ -139,7 +139,6 @@ class Batches:
             arguments.append(entry.payload[1])
             if self._driver.gate is not None:
                 self._driver.leave_gate(entry)
-        worker.lend(runs)
         payload = batch.encode(runs, made.target, arguments)
         self._ahead.put(worker, protocol.Runs(*runs[0], payload))
         if not command.ahead:
@@ -167,7 +166,7 @@ class Batches:
         Returns:
             Where in that the first one is that is no such call, or one of another batch.
         """
-        entries, runs, lent = self._driver.entries, worker.runs, worker.lent
+        entries = self._driver.entries
         returned: deque[Returned] = deque()
         made: Batch | None = None
         try:
@@ -175,11 +174,11 @@ class Batches:
                 entry = entries.get(number)
                 if entry is None or entry.batch is None:
                     break
-                run = (number, attempt)
                 made = made or entry.batch
-                if entry.batch is not made or runs.pop(run, None) is None:
+                if entry.batch is not made or made.worker is not worker:
                     break
-                lent.discard(run)
+                if entry.attempt != attempt:
+                    break
                 returned.append((entry.task, frame, seconds))
                 entry.batch = None
                 del entries[number]
@@ -194,7 +193,7 @@ class Batches:
         made.ended += len(returned)
         made.seconds += math.inf if spoke else sum([seconds for _, _, seconds in returned])
         made.entries = [entry for entry in made.entries if entry.batch is made]
-        if worker.busy_with is not None and worker.busy_with not in worker.runs:
+        if worker.busy_with is not None and worker.busy_with[0] not in self._driver.entries:
             worker.busy_with = None
         self._driver.finishing.complete(worker, returned)
         self._after(worker, made)

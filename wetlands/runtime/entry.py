@@ -15,6 +15,7 @@ from wetlands.task import Task
 if TYPE_CHECKING:
     from wetlands.runtime.batch import Batch
     from wetlands.runtime.driver import Driver
+    from wetlands.runtime.link import WorkerLink
 
 
 @dataclass(slots=True, eq=False)
@@ -38,6 +39,7 @@ class Entry:
     out_of_gate: bool = False  #: it counts as queued no more
     batch: Batch | None = None  #: what it is a part of
     attempt: int = 0  #: how many times it was sent in a batch
+    order: int = 0  #: the number of its Run, while a worker has that batch
     canceled: bool = False  #: so that it is not queued again
 
     def __call__(self) -> None:
@@ -48,6 +50,10 @@ class Entry:
     def run(self) -> tuple[int, int]:
         """What a worker calls it, when it was sent in a batch."""
         return (self.task.number, self.attempt)
+
+    def is_with(self, worker: WorkerLink, attempt: int) -> bool:
+        """Whether a worker has it, in a batch, and for which attempt."""
+        return self.batch is not None and self.batch.worker is worker and self.attempt == attempt
 
     def submission(self) -> TaskSubmitted:
         """Return the event that queues it."""

@@ -80,14 +80,14 @@ class Hearing:
         if identity != worker.task_identity:
             self._hear(worker, frames)
             return
-        if worker.lent or worker.watched:
+        if worker.watched or worker.has_ahead():
             self.take_notes(worker)
         self._hear(worker, frames)
         if worker.advanced is not None:
             self._driver.batches.advance(worker)
         worker.received += 1  # only now: what was noted after it must not be heard of before
         # While it has more to do, with the next message: several at once cost less.
-        if worker.notes is not None and worker.notes.waits and not worker.lent:
+        if worker.notes is not None and worker.notes.waits and not worker.has_ahead():
             self.take_notes(worker)
 
     def _hear(self, worker: WorkerLink, frames: list[bytes]) -> None:
@@ -203,7 +203,7 @@ class Hearing:
         self._end(worker, message.task, message.attempt, Outcome.COMPLETED, detail)
 
     def _on_kept(self, worker: WorkerLink, message: protocol.Kept) -> None:
-        if (message.task, message.attempt) not in worker.runs:
+        if worker.number_of((message.task, message.attempt)) is None:
             return  # heard before, and counted
         proxy = ResultProxy(self._keeper, worker.id, message.task, message.type)
         self._upkeep.keep(worker)
@@ -217,7 +217,7 @@ class Hearing:
 
     def _on_skipped(self, worker: WorkerLink, message: protocol.Skipped) -> None:
         run = (message.task, message.attempt)
-        number = worker.runs.get(run)
+        number = worker.number_of(run)
         if number is None or worker.notes is None:
             return  # as was certain before
         if not worker.notes.is_marked(number):
@@ -244,7 +244,7 @@ class Hearing:
             self._on_initialized(worker, outcome, detail)
             return
         entry = self._driver.entries.get(task)
-        if entry is not None and entry.batch is not None and (task, attempt) not in worker.runs:
+        if entry is not None and entry.batch is not None and not entry.is_with(worker, attempt):
             return  # heard before
         seconds = self._seconds(worker, entry, (task, attempt))
         worker.forget((task, attempt))
@@ -267,7 +267,7 @@ class Hearing:
         seconds, worker.seconds = worker.seconds, None
         if seconds is not None or entry is None or entry.kind is None or worker.notes is None:
             return seconds
-        if self._driver.core.is_brief(entry.kind) and worker.runs.get(run, 0) % SAMPLE:
+        if self._driver.core.is_brief(entry.kind) and (worker.number_of(run) or 0) % SAMPLE:
             return None
         return math.inf if self._has_printed(worker) else worker.notes.lasted()
 

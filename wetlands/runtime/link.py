@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,11 +45,12 @@ class WorkerLink:
     kill_reason: str = ""
     busy_with: tuple[int, int] | None = None  #: task and attempt
     notes: WorkerNotes | None = field(default=None, repr=False)  #: once it is being started
-    runs: dict[tuple[int, int], int] = field(default_factory=dict)  #: what it has, with numbers
+    #: What it has that is in no batch, with numbers; and those of them sent ahead.
+    runs: dict[tuple[int, int], int] = field(default_factory=dict)
+    lent: set[tuple[int, int]] = field(default_factory=set)
     sent: int = 0  #: how many Runs, initializers included
     told: int = 0  #: messages to its task socket
     received: int = 0  #: messages from there
-    lent: set[tuple[int, int]] = field(default_factory=set)  #: those of them sent ahead
     watched: bool = False  #: it was, so that it may have noted something of its task
     taking: bool = False  #: what it has noted is being handled
     printed: int = 0  #: how many bytes, before its task began
@@ -111,25 +113,33 @@ class WorkerLink:
         if self.notes is not None:
             self.notes.assign(self.sent)
 
-    def lend(self, runs: Sequence[tuple[int, int]]) -> None:
-        """Give it Runs that go together, and can be taken back."""
-        first = self.sent + 1
-        self.sent += len(runs)
-        numbers = range(first, self.sent + 1)
-        self.runs.update(zip(runs, numbers, strict=True))
-        self.lent.update(runs)
-        if self.notes is not None:
-            self.notes.assign(*numbers)
+    def lend(self, run: tuple[int, int]) -> None:
+        """Give it a Run that can be taken back."""
+        self.assign(run)
+        self.lent.add(run)
 
-    def begin(self, run: tuple[int, int], task: Task[Any], *, silent: bool) -> None:
+    def lend_batch(self, made: Batch) -> None:
+        """Give it the calls of a batch, each of which can be taken back."""
+        first = self.sent + 1
+        self.sent += len(made.entries)
+        for number, entry in enumerate(made.entries, first):
+            entry.order = number
+        self.batches[made.number] = made
+        if self.notes is not None:
+            self.notes.assign(*range(first, self.sent + 1))
+
+    def begin(
+        self, run: tuple[int, int], task: Task[Any], *, silent: bool, ended: bool = False
+    ) -> None:
         """Take note of what it is at.
 
         Args:
             run: The Run.
             task: Its task, which is told.
             silent: Whether nothing before it can have printed anything.
+            ended: Whether it has ended meanwhile.
         """
-        if run in self.runs:  # or it has ended meanwhile
+        if not ended:
             self.busy_with = run
         if self.process is not None:
             self.printed = self.process.output.mark(task._name, silent=silent)
@@ -161,15 +171,31 @@ class WorkerLink:
         self.told += 1
 
     def forget(self, run: tuple[int, int]) -> None:
-        """It has a Run no more."""
+        """It has a Run no more, which is none of a batch."""
         self.runs.pop(run, None)
         self.lent.discard(run)
+
+    def has_ahead(self) -> bool:
+        """Whether it has anything that can be taken back."""
+        return bool(self.lent or self.batches)
+
+    def number_of(self, run: tuple[int, int]) -> int | None:
+        """Return the number of a Run that it has; None if it has none such."""
+        number = self.runs.get(run)
+        return self._in_batches().get(run) if number is None and self.batches else number
+
+    def numbers_ahead(self) -> dict[tuple[int, int], int]:
+        """Return what can be taken back, in order, with its numbers."""
+        numbers = {run: number for run, number in self.runs.items() if run in self.lent}
+        numbers.update(self._in_batches())
+        return dict(sorted(numbers.items(), key=itemgetter(1)))
 
     def last_begun(self) -> tuple[int, int] | None:
         """Return the last one that it began of the tasks, with attempts, that it has."""
         begun = 0 if self.notes is None else self.notes.begun()
-        last = None
-        for run, number in self.runs.items():
-            if number <= begun:
-                last = run
-        return last
+        has = {**self.runs, **self._in_batches()}
+        return max((run for run in has if has[run] <= begun), key=has.__getitem__, default=None)
+
+    def _in_batches(self) -> dict[tuple[int, int], int]:
+        made = self.batches.values()
+        return {entry.run: entry.order for batch in made for entry in batch.entries}

@@ -155,5 +155,5 @@ class Staff:
         death = Death(
             returncode, link.kill_reason, tail, lack and not link.kill_reason, link.last_chunk()
         )
-        delay = LAST_WORDS if link.runs else 0.0
+        delay = LAST_WORDS if link.runs or link.batches else 0.0
         self._host.loop.call_later(self._client, delay, lambda: self._on_exit(link, death))
