@@ -6,6 +6,7 @@ import multiprocessing
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -18,7 +19,11 @@ from benchmarks.subject import POOL, WORK, managed
 from benchmarks.timing import Series, Subject, interleave
 from wetlands import Environment, EnvironmentManager
 
-FOUR, FOUR_THEIRS = "launch of 4 workers to 4 results", f"4 results, {POOL} with spawn"
+FOUR, FOUR_THEIRS = (
+    "launch of 4 workers to a result of each",
+    f"4 workers of {POOL} with spawn to a result of each",
+)
+ANY, ANY_THEIRS = "launch of 4 workers to 4 results", f"4 results, {POOL} with spawn"
 CREATE = "create() of an unchanged recipe"
 IMPORT, MANAGER = "import wetlands", "import of wetlands and its manager"
 WORKER = "imports of a worker beyond pyzmq"
@@ -46,25 +51,36 @@ def measure(options: Options) -> list[Series]:
 
 
 def _four_workers(manager: EnvironmentManager, options: Options) -> list[Series]:
-    def four_results(env: Environment) -> None:
-        env.launch(max_workers=4)
-        for task in [env.submit(WORK, "noop", (i,)) for i in range(4)]:
-            task.wait_for()
+    """Time four results, and one of each of four workers.
 
-    ours, theirs = Series(FOUR, "s"), Series(FOUR_THEIRS, "s")
+    With four tasks that do nothing, the first worker of the peer that is up does them all, while
+    the others are still being started. So there are also four that wait for each other.
+    """
+    series = {name: Series(name, "s") for name in (FOUR, FOUR_THEIRS, ANY, ANY_THEIRS)}
     for _ in range(options.choose(7)):
-        env = manager.load("four", sys.executable)
-        interleave([Subject(ours, lambda env=env: four_results(env))], 1)  # type: ignore[misc]
-        env.exit()
-        executor = ProcessPoolExecutor(4, mp_context=multiprocessing.get_context("spawn"))
-        with executor:
-            interleave([Subject(theirs, lambda pool=executor: _results(pool))], 1)  # type: ignore[misc]
-    return [ours, theirs]
+        for ours, theirs, count in ((ANY, ANY_THEIRS, 0), (FOUR, FOUR_THEIRS, 4)):
+            with tempfile.TemporaryDirectory() as folder:
+                series[ours].add(_time_ours(manager, folder, count))
+            with tempfile.TemporaryDirectory() as folder:
+                series[theirs].add(_time_theirs(folder, count))
+    return list(series.values())
 
 
-def _results(executor: ProcessPoolExecutor) -> None:
-    for future in [executor.submit(work.noop, i) for i in range(4)]:
-        future.result()
+def _time_ours(manager: EnvironmentManager, folder: str, count: int) -> float:
+    with manager.load("four", sys.executable) as env:
+        begin = time.perf_counter()
+        env.launch(max_workers=4)
+        for task in [env.submit(WORK, "meet", (folder, count)) for _ in range(4)]:
+            task.wait_for()
+        return time.perf_counter() - begin
+
+
+def _time_theirs(folder: str, count: int) -> float:
+    with ProcessPoolExecutor(4, mp_context=multiprocessing.get_context("spawn")) as executor:
+        begin = time.perf_counter()
+        for future in [executor.submit(work.meet, folder, count) for _ in range(4)]:
+            future.result()
+        return time.perf_counter() - begin
 
 
 def many(options: Options) -> int:
@@ -135,7 +151,13 @@ PART = Part(
     "from nothing to results",
     measure,
     bars=(
-        Bar(f"launch of 4 workers to 4 results / {POOL} with spawn", FOUR, 1.2, over=FOUR_THEIRS),
+        Bar(f"launch of 4 workers to 4 results / {POOL} with spawn", ANY, 1.2, over=ANY_THEIRS),
+        Bar(
+            f"launch of 4 workers to a result of each / {POOL} with spawn",
+            FOUR,
+            1.2,
+            over=FOUR_THEIRS,
+        ),
         Bar(
             "64 workers ready / 64 interpreters with pyzmq",
             "launch of 64 workers",

@@ -24,6 +24,15 @@ def sleep(seconds, *, task):
     time.sleep(seconds)
 
 
+def meet(folder, count):
+    """Return when so many workers are here at the same time."""
+    path = os.path.join(folder, str(os.getpid()))
+    with open(path, "w"):
+        pass
+    while len(os.listdir(folder)) < count:
+        time.sleep(0.001)
+
+
 def hold(path):
     """Stay busy until somebody opens and closes the named pipe for writing."""
     with open(path, "rb") as pipe:

@@ -16,7 +16,6 @@ from worker_entry.segment_carrier import Table
 from worker_entry.signal_bell import SignalBell
 from worker_entry.spinning import Spinning, moment
 
-_MORE = int(zeromq.SNDMORE)
 #: Milliseconds without anything to do, after which to load what may be needed some time.
 LEISURE = 200
 #: Exit status of a worker whose host sends garbage.
@@ -44,13 +43,12 @@ def undisturbed(function: Callable[[], object]) -> None:
 
 def connect(context: Any, config: dict[str, Any], identity: str) -> Any:
     """Return a socket that is connected to the host."""
-    socket = zeromq.Socket(context, zeromq.DEALER)
-    socket.set(zeromq.IDENTITY, bytes.fromhex(identity))
-    socket.set(zeromq.LINGER, 0)
+    options: dict[int, Any] = {zeromq.IDENTITY: bytes.fromhex(identity), zeromq.LINGER: 0}
     if config["curve"]:
-        socket.set(zeromq.CURVE_SERVERKEY, config["curve"].encode())
-        socket.set(zeromq.CURVE_PUBLICKEY, config["curve_public"].encode())
-        socket.set(zeromq.CURVE_SECRETKEY, config["curve_secret"].encode())
+        options[zeromq.CURVE_SERVERKEY] = config["curve"].encode()
+        options[zeromq.CURVE_PUBLICKEY] = config["curve_public"].encode()
+        options[zeromq.CURVE_SECRETKEY] = config["curve_secret"].encode()
+    socket = zeromq.make_dealer(context, options)
     socket.connect(config["endpoint"])
     return socket
 
@@ -132,7 +130,7 @@ class TaskSocket:
         return True
 
     def _send_frames(self, frames: list[bytes]) -> None:
-        flags = [0] if len(frames) == 1 else [_MORE] * (len(frames) - 1) + [0]
+        flags = [0] if len(frames) == 1 else [zeromq.SNDMORE] * (len(frames) - 1) + [0]
         # pyzmq runs signal handlers after every frame, so what they raise does not tell whether
         # that frame was sent. An empty one ends the message in any case; see `protocol.Void`.
         if self._cut:

@@ -610,6 +610,9 @@ def use_pyzmq():
     one, other = context.socket(zmq.PAIR), context.socket(zmq.PAIR)
     port = one.bind_to_random_port("tcp://127.0.0.1")
     other.connect(f"tcp://127.0.0.1:{port}")
+    other.set(zmq.MAXMSGSIZE, 2**40)
+    assert (other.get(zmq.MAXMSGSIZE), other.linger, other.type) == (2**40, -1, zmq.PAIR)
+    assert isinstance(one.getsockopt(zmq.LAST_ENDPOINT), bytes)
     other.send_multipart([b"a", b"b"])
     frames = one.recv_multipart(copy=False)
     try:
