@@ -97,6 +97,10 @@ class Environment(StaffedEnvironment):
             QueueFullError: There is no room in the queue, and ``block`` is false.
         """
         pool = self._pool or self._living_pool()
+        if start and kwargs is None and timeout is None and retries == 0 and result == "value":
+            plain = self._plain_call(pool, target, function, args)
+            if plain is not None:
+                return pool.submit_plain(*plain, block=block)
         pool.check_open()
         limit = math.inf if timeout is None else positive("timeout", timeout)
         retry = _policy(retries)
@@ -305,15 +309,23 @@ class Environment(StaffedEnvironment):
 
     # -- helpers -----------------------------------------------------------------------------------
 
+    def _plain_call(
+        self, pool: Pool, target: TargetLike, function: str | None, args: Any
+    ) -> tuple[Target, bytes] | None:
+        """Return what to call, and its arguments, if it is known, and they are plain data."""
+        if type(target) is str and type(function) is str and type(args) is tuple:
+            found = self._targets.get((target, function))
+            frame = None if found is None else pool.codec.dumps_plain(args)
+            if found is not None and frame is not None:
+                return found, frame
+        return None
+
     def _prepare(
         self, pool: Pool, target: TargetLike, function: str | None, args: Any, kwargs: Any
     ) -> tuple[Target, Sequence[Any], Sequence[ResultProxy]]:
         """Return what to call, its arguments as frames, and the proxies in all of that."""
         if isinstance(target, str):
-            known = self._targets.get((target, function)) if type(function) is str else None
-            found = known or self._find(pool, target, function)
-            if kwargs is None and type(args) is tuple and (plain := pool.codec.dumps_plain(args)):
-                return found, plain, ()
+            found = self._find(pool, target, function)
             return (found, *encode_arguments(pool.codec, args, kwargs, found.label))
         with Passing() as closed_over:
             found = self._find(pool, target, function)

@@ -153,7 +153,9 @@ class MapSender:
             if heavy:
                 yield from (item.frames[0] for item in group)
             else:
-                yield self._pool.codec.dumps_plain(tuple(group))[0]
+                together = self._pool.codec.dumps_plain(tuple(group))
+                assert together is not None
+                yield together
 
 
 def _is_parcel(item: Any) -> bool:

@@ -140,14 +140,14 @@ class Codec:
         except (Exception, SystemExit) as error:
             raise CodecError(self._missing(pickle, name, error) or _say(error)) from error
 
-    def dumps_plain(self, args: tuple[Any, ...]) -> list[Any]:
-        """Return the arguments of a call, all positional, as frames; none if it takes more.
+    def dumps_plain(self, args: tuple[Any, ...]) -> bytes | None:
+        """Return the arguments of a call, all positional, as a frame; None if it takes more.
 
         Most calls of short functions have only such arguments, and no more to do for them.
         """
         if _PLAIN.issuperset(map(type, args)):
-            return [_pickle((args, {}), protocol=self.protocol)]
-        return []
+            return _pickle((args, {}), protocol=self.protocol)
+        return None
 
     def dumps_call(self, args: Sequence[Any], kwargs: Any) -> list[Any]:
         """Return the arguments of a call as frames.

@@ -28,7 +28,7 @@ from wetlands.runtime.launcher import WorkerPlan
 from wetlands.runtime.loop import Post
 from wetlands.runtime.roster import measured
 from wetlands.runtime.segments import HostCarrier, can_seat
-from wetlands.target import FETCH
+from wetlands.target import FETCH, Target
 from wetlands.task import Task
 from wetlands.task_state import TaskDriver
 from wetlands.worker_info import WorkerInfo
@@ -135,6 +135,19 @@ class Pool:
         self._driver.unstarted.add(task)
         self.check_open()  # only now, when the end of the pool would find it
         return task
+
+    def submit_plain(self, target: Target, arguments: bytes, *, block: bool) -> Task[Any]:
+        """Do what `submit` does with a call that has nothing special about it, in less time."""
+        task: Task[Any] = Task(self, next(self._numbers), target.label)
+        (call,) = target.frames
+        kind = shares = None
+        if len(call) + len(arguments) < SMALL:
+            kind, shares = target.label, call
+        payload = (call, arguments)
+        task._order = Entry(
+            self._driver, task, payload, math.inf, None, (), None, block, kind, shares
+        )
+        return task.start()
 
     @property
     def counts_tasks(self) -> bool:
