@@ -8,8 +8,9 @@ on the delivery thread, and `cancel()` is the cooperative cancellation of the ta
 from __future__ import annotations
 
 import concurrent.futures
+import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from wetlands.errors import ExecutionException
 from wetlands.task_event import TaskStatus
@@ -20,11 +21,31 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
+_RLock: Any = type(threading.RLock())
+
+
+class _Condition(_RLock):  # type: ignore[misc]
+    """The lock of a future, to which the base class says when it is done; nobody waits for that.
+
+    A `threading.Condition` takes longer to make than all the rest of a task.
+    """
+
+    __slots__ = ()
+
+    def notify_all(self) -> None:
+        pass
+
+
 class TaskFuture(concurrent.futures.Future[T]):
     """A standard future whose outcome is that of its task. Safe to use from any thread."""
 
     def __init__(self, task: Task[T], deliver: Callable[[Callable[[], None]], None]) -> None:
-        super().__init__()
+        # What the base class makes, with a condition of ours; a test compares the two.
+        self._condition = _Condition()
+        self._state = "PENDING"
+        self._result = self._exception = None
+        self._waiters: list[Any] = []
+        self._done_callbacks: list[Any] = []
         self._task = task
         self._deliver = deliver
 
@@ -49,16 +70,21 @@ class TaskFuture(concurrent.futures.Future[T]):
         return self._task._value()
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
-        """Wait up to ``timeout`` seconds and return why the task failed, or None."""
-        error = self._wait(timeout)
-        return self._task.exception if error is None else error
+        """Wait up to ``timeout`` seconds and return why the task failed, or None.
 
-    def _wait(self, timeout: float | None) -> BaseException | None:
+        Raises:
+            TimeoutError, concurrent.futures.CancelledError: As `result`.
+        """
+        self._wait(timeout)
+        return self._task.exception
+
+    def _wait(self, timeout: float | None) -> None:
         # Not with the base class's condition: Ctrl-C can leave that locked, and then the thread
         # that serves all pools would wait for it to set the outcome. A latch wakes faster, too.
         if not self._task._wait(timeout):
             raise concurrent.futures.TimeoutError
-        return super().exception()
+        if self._task._status is TaskStatus.CANCELED:
+            raise concurrent.futures.CancelledError
 
     # -- for the task -----------------------------------------------------------------------------
 
@@ -76,5 +102,5 @@ class TaskFuture(concurrent.futures.Future[T]):
     def _invoke_callbacks(self) -> None:
         # A hook of the base class, the same since it was written: called once, when the outcome
         # is known, on the thread that sets it.
-        if self._done_callbacks:  # type: ignore[attr-defined]
+        if self._done_callbacks:
             self._deliver(super()._invoke_callbacks)  # type: ignore[misc]

@@ -257,16 +257,20 @@ class TaskState(Generic[T]):
             if self._finished is not None:
                 return
             self._result = frame
-            quiet = not (self._listeners or self._wakers or self._future)
+            quiet, future = not (self._listeners or self._wakers), self._future
             if quiet:
                 self._finished = now
                 if self._started is None:
                     self._worker, self._started = worker, now - seconds
                 self._load = load
                 self._status = TaskStatus.COMPLETED
+                if future is not None:
+                    self._future, self._past_future = None, weakref.ref(future)
         if not quiet:
             self._finish(TaskStatus.COMPLETED, load, None, worker, seconds)
             return
+        if future is not None:
+            future._settle(TaskStatus.COMPLETED, None)
         self._over = True
         if self._latch is not None:
             self._latch.set()

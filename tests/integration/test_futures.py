@@ -24,6 +24,15 @@ def test_it_is_a_standard_future(env: Environment) -> None:
     assert task.future.done()
 
 
+def test_it_has_all_that_a_standard_future_has(env: Environment) -> None:
+    future = env.submit(WORK, "echo", (1,)).future
+    standard: Any = Future()
+    assert vars(standard).keys() < vars(future).keys()
+    assert future.result(20) == 1
+    standard.set_result(1)
+    assert future._state == standard._state  # type: ignore[attr-defined]
+
+
 def test_wait_takes_futures_of_tasks(env: Environment) -> None:
     tasks = env.map_tasks(WORK, "echo", range(5))
     done, rest = concurrent.futures.wait([task.future for task in tasks], timeout=5)
