@@ -29,6 +29,8 @@ SNDMORE = 2
 DEALER = 5
 IDENTITY, LINGER = 5, 17
 CURVE_SERVERKEY, CURVE_PUBLICKEY, CURVE_SECRETKEY = 50, 48, 49
+RCVMORE = 13
+_NUMBERS = (LINGER, RCVMORE)
 
 #: The core, and the modules around it.
 CORE = "zmq.backend.cython._zmq"
@@ -44,10 +46,10 @@ class _Kind:
 
 
 class _Option:
-    """In place of an option in `zmq.constants.SocketOption`, for `make_dealer`."""
+    """In place of an option in `zmq.constants.SocketOption`, for those that are used here."""
 
     def __init__(self, number: int) -> None:
-        self._opt_type = _Kind.int if number == LINGER else _Kind.bytes
+        self._opt_type = _Kind.int if number in _NUMBERS else _Kind.bytes
 
 
 class _Module(ModuleType):
@@ -116,9 +118,7 @@ def _load_core() -> Any:
         if all(map(finder.make, AROUND)):
             vars(finder.made["zmq.constants"]).update(SocketOption=_Option, _OptType=_Kind)
             core = finder.core = importlib.import_module(CORE)
-            # What the core looks up in the package with each socket and frame.
-            looked_up = {"COPY_THRESHOLD": COPY_THRESHOLD, "_FINISHED_TRACKER": None}
-            vars(finder.made["zmq"]).update(looked_up, Frame=core.Frame)
+            vars(finder.made["zmq"]).update(_looked_up(core))
             sys.meta_path.insert(0, finder)
             return core
     except Exception:
@@ -128,6 +128,16 @@ def _load_core() -> Any:
         for name in finder.made:
             sys.modules.pop(name, None)
     return None
+
+
+def _looked_up(core: Any) -> dict[str, Any]:
+    """Return what the core looks up in its package with each socket and frame."""
+    return {
+        "COPY_THRESHOLD": COPY_THRESHOLD,
+        "RCVMORE": RCVMORE,
+        "Frame": core.Frame,
+        "_FINISHED_TRACKER": None,  # nobody asks whether a frame has been sent
+    }
 
 
 def _load() -> Any:
