@@ -7,6 +7,7 @@ own: it takes milliseconds, which the loop does not have.
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import logging
 import os
@@ -161,9 +162,11 @@ def _take_pipes(popen: subprocess.Popen[bytes], emit: Emit) -> WorkerOutput:
 
 
 def _cloudpickle_folder() -> str:
-    import cloudpickle  # type: ignore[import-untyped]
-
-    return str(Path(cloudpickle.__file__).parent)
+    """Return where the host's cloudpickle lies; to import it would hold up the first worker."""
+    spec = importlib.util.find_spec("cloudpickle")
+    if spec is None or spec.origin is None:
+        raise ModuleNotFoundError("cloudpickle, which wetlands depends on, is not installed")
+    return str(Path(spec.origin).parent)
 
 
 class Launcher:
