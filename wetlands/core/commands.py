@@ -5,13 +5,11 @@ The driver executes commands in the order in which they were returned.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from wetlands.core.events import Outcome, WorkerId
 from wetlands.core.record import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SpawnWorker:
     """Start a process; answer with ``WorkerReady`` or ``WorkerExited``."""
 
@@ -37,21 +35,21 @@ class StartTask:
     attempt: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class CheckWorker:
     """Hand on what has ended there, if the worker has not told it yet."""
 
     worker: WorkerId
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class LookAtWorker:
     """Look whether a signal has stopped its process; answer with `WorkerSeen`."""
 
     worker: WorkerId
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ReclaimTasks:
     """Take back what the worker has not begun: answer with `TaskReturned`, the last one first.
 
@@ -62,7 +60,7 @@ class ReclaimTasks:
     worker: WorkerId
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class InterruptTask:
     """Tell the worker that the task it runs should stop."""
 
@@ -71,14 +69,14 @@ class InterruptTask:
     attempt: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class StopWorker:
     """Ask the idle worker to exit."""
 
     worker: WorkerId
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class KillWorker:
     """Kill the worker and everything that it started.
 
@@ -103,7 +101,7 @@ class ResolveTask:
     detail: object = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class JudgeFailure:
     """Have somebody look at the failure; answer with `RetryJudged`, in whatever time it takes."""
 
@@ -114,7 +112,7 @@ class JudgeFailure:
     detail: object = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RetryTask:
     """Take note that a run of the task failed; it runs again, after ``pause`` seconds at least."""
 
@@ -125,12 +123,12 @@ class RetryTask:
     pause: float
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class AnnounceBroken:
     """Every slot spent its restart budget: no task will ever run again."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class AnnounceClosed:
     """Closed for good: no process is left that a kill could end."""
 

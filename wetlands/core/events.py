@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import enum
 import math
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from wetlands.core.policy import RetryPlan
@@ -70,14 +69,14 @@ class TaskResized:
     calls: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ReclaimRequested:
     """What a worker has not begun of a task, or behind it, shall come back: a call is canceled."""
 
     task: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class CancelRequested:
     """The user wants ``task`` to stop; after ``force_after`` seconds its worker is killed."""
 
@@ -85,7 +84,7 @@ class CancelRequested:
     force_after: float = math.inf
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class WorkerReady:
     """The worker said hello and can take a task."""
 
@@ -135,7 +134,7 @@ class TaskReturned:
     attempt: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class WorkerExited:
     """The process is gone, or never came to exist.
 
@@ -148,7 +147,7 @@ class WorkerExited:
     detail: object = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class WorkerFaulted:
     """The worker can't be trusted or reached any more, though its process may live."""
 
@@ -156,7 +155,7 @@ class WorkerFaulted:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class WorkerSeen:
     """Somebody looked at the worker's process, as `LookAtWorker` asked for.
 
@@ -169,7 +168,7 @@ class WorkerSeen:
     standstill: object = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class WorkerMeasured:
     """The worker takes ``memory`` bytes at this moment."""
 
@@ -177,14 +176,14 @@ class WorkerMeasured:
     memory: float
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class WorkerWorn:
     """The worker says that what its tasks have left behind makes it worth replacing."""
 
     worker: WorkerId
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class WorkerPinned:
     """The worker keeps values that somebody has use for, or does not any more."""
 
@@ -192,19 +191,19 @@ class WorkerPinned:
     pinned: bool
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ResizeRequested:
     """The pool shall have ``size`` workers: the slots from there on end when they are idle."""
 
     size: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RestartRequested:
     """Replace every worker when it is idle next, and begin again in slots that were given up."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RetryJudged:
     """The answer to `JudgeFailure`: whether the task is worth another try."""
 
@@ -213,12 +212,12 @@ class RetryJudged:
     again: bool
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ClockAdvanced:
     """Nothing happened, but a deadline may have passed."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class CloseRequested:
     """End the pool: running tasks get ``grace`` seconds, queued ones none."""
 
