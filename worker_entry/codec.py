@@ -83,7 +83,7 @@ class Codec:
             CodecError: It can't be pickled; the text says why, and which part of ``name`` it is.
         """
         if type(value) in _PLAIN:
-            return [_pickle(value, protocol=self.protocol)]
+            return [_pickle(value, self.protocol)]
         try:
             pickle, buffers = self._pickling.dumps(value, self.carrier.threshold, self.carrier.find)
             if not buffers:
@@ -146,7 +146,7 @@ class Codec:
         Most calls of short functions have only such arguments, and no more to do for them.
         """
         if _PLAIN.issuperset(map(type, args)):
-            return _pickle((args, {}), protocol=self.protocol)
+            return _pickle((args, {}), self.protocol)
         return None
 
     def dumps_call(self, args: Sequence[Any], kwargs: Any) -> list[Any]:

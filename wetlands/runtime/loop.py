@@ -57,8 +57,9 @@ SHARE = 256
 ENDINGS = 32
 #: What a thread may queue before it runs a pass. The loop thread would have to wait for the
 #: interpreter, 5 ms each time that it has let go of it for a call of the system.
-CROWD = 32
-#: How long who leads waits for his turn before he looks whether that is still needed, in seconds.
+CROWD = 256
+#: How long who leads, or queues, waits for his turn before he looks what else there is to do, in
+#: seconds.
 PATIENCE = 0.001
 #: How long the loop thread leaves the socket to those who lead, in seconds.
 PAUSE = 0.003
@@ -183,18 +184,24 @@ class Loop:
         """
         if len(self._inbox) % CROWD == 0:
             self._led = True  # the loop thread had better stay away: it would wait for this one
-            self.run_queued()
+            # Or it is in the middle of a pass, and can't go on: who computes keeps the interpreter
+            # for milliseconds (`sys.getswitchinterval`), while workers have nothing to do.
+            self.run_queued(PATIENCE)
         elif soon:
             self._sleeper.wake()
 
-    def run_queued(self) -> None:
-        """Run what was posted and queued: here and now, or soon on another thread."""
+    def run_queued(self, patience: float = 0.0) -> None:
+        """Run what was posted and queued: here and now, or soon on another thread.
+
+        Args:
+            patience: Seconds to wait at most for a pass that another thread runs right now.
+        """
         if not self.shield.can_be_had():
             self._sleeper.wake()
             return
         self.shield.up()
         try:
-            if self._role.acquire(blocking=False):
+            if self._role.acquire(timeout=patience):
                 self._pass_and_give_back()
         finally:
             self.shield.down()

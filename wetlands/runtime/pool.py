@@ -178,8 +178,9 @@ class Pool:
 
     def start_task(self, task: Task[Any]) -> None:
         """Queue a task; called by the task."""
-        self.check_open()
         driver, loop, entry = self._driver, self._host.loop, task._order
+        if driver.refusal is not None or self._host.forked:
+            self.check_open()
         if entry is None:
             return  # it was canceled, or given to us before
         if self._gate is None:

@@ -22,7 +22,8 @@ class Sleeper:
     """A descriptor of the socket's, and a pair of sockets to be woken by.
 
     One thread at a time may sleep, within a ``with`` block. At its beginning the thread counts as
-    asleep: it looks for work after that, so that whoever makes some later finds somebody to wake.
+    asleep: it looks for work after that, and after each sleep, so that whoever makes some later
+    finds somebody to wake.
 
     Attributes:
         until: When the sleep ends at the latest; infinity for who is not, or not yet, asleep.
@@ -31,6 +32,8 @@ class Sleeper:
     def __init__(self, descriptor: int) -> None:
         self.until = math.inf
         self._asleep = False
+        self._turn = 0  #: how often he has looked for work, or is about to
+        self._called = 0  #: in which of these turns somebody has woken him
         self._read, self._write = socket.socketpair()
         self._read.setblocking(False)
         self._write.setblocking(False)
@@ -39,6 +42,7 @@ class Sleeper:
         self._watch_both = _poll(self._read.fileno(), descriptor)
 
     def __enter__(self) -> Sleeper:
+        self._turn += 1
         self._asleep = True
         return self
 
@@ -65,15 +69,20 @@ class Sleeper:
             else:
                 with contextlib.suppress(BlockingIOError):  # meant for who slept here before
                     self._read.recv(4096)
+        self._turn += 1
         return news
 
     def wake(self) -> None:
         """Wake who sleeps; for any thread, signal handlers and finalizers."""
-        if self._asleep:
+        turn = self._turn
+        if self._asleep and self._called != turn:
             # The flag is the sleeper's alone: were it lowered here, an exception of a signal
             # handler between the two lines would leave it asleep for good.
             with contextlib.suppress(OSError):  # plenty of wake-ups are under way, or all is over
                 self._write.send(b"\0")
+            # Who wakes him again before he has got up need not. Last, so that it is true; and by
+            # the number of the turn, as he may lie down again right now.
+            self._called = turn
 
     release = wake  #: so that a latch can wake it
 
