@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import concurrent.futures
 import threading
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from wetlands.errors import ExecutionException
@@ -39,7 +38,7 @@ class _Condition(_RLock):  # type: ignore[misc]
 class TaskFuture(concurrent.futures.Future[T]):
     """A standard future whose outcome is that of its task. Safe to use from any thread."""
 
-    def __init__(self, task: Task[T], deliver: Callable[[Callable[[], None]], None]) -> None:
+    def __init__(self, task: Task[T]) -> None:
         # What the base class makes, with a condition of ours; a test compares the two.
         self._condition = _Condition()
         self._state = "PENDING"
@@ -47,7 +46,6 @@ class TaskFuture(concurrent.futures.Future[T]):
         self._waiters: list[Any] = []
         self._done_callbacks: list[Any] = []
         self._task = task
-        self._deliver = deliver
 
     def cancel(self) -> bool:
         """Ask for the task's cancellation; True if that ended it (it had not started)."""
@@ -103,4 +101,4 @@ class TaskFuture(concurrent.futures.Future[T]):
         # A hook of the base class, the same since it was written: called once, when the outcome
         # is known, on the thread that sets it.
         if self._done_callbacks:
-            self._deliver(super()._invoke_callbacks)  # type: ignore[misc]
+            self._task._driver.deliver(super()._invoke_callbacks)  # type: ignore[misc]

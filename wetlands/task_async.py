@@ -79,6 +79,8 @@ async def result_of(task: Task[T]) -> T:
 
 async def ended(task: Task[Any]) -> None:
     """Wait for the task's end."""
+    if task._over:
+        return
     # Not a done-callback: a listener that blocks the delivery thread must not stop asyncio.
     waker = Waker()
     task._when_ended(waker.wake)

@@ -251,21 +251,23 @@ class TaskState(Generic[T]):
         now: float,
     ) -> None:
         """Do what `_finish` does when the value is a frame, which ``load`` finds as the result; in
-        less time, if there is nobody to be told.
+        less time, if nobody listens.
         """
         with self._lock:
             if self._finished is not None:
                 return
             self._result = frame
-            quiet, future = not (self._listeners or self._wakers), self._future
+            quiet, future, wakers = not self._listeners, self._future, self._wakers
             if quiet:
                 self._finished = now
                 if self._started is None:
                     self._worker, self._started = worker, now - seconds
                 self._load = load
-                self._status = TaskStatus.COMPLETED
+                if wakers:
+                    self._wakers = ()
                 if future is not None:
                     self._future, self._past_future = None, weakref.ref(future)
+                self._status = TaskStatus.COMPLETED  # last, as in `_finish`
         if not quiet:
             self._finish(TaskStatus.COMPLETED, load, None, worker, seconds)
             return
@@ -274,6 +276,8 @@ class TaskState(Generic[T]):
         self._over = True
         if self._latch is not None:
             self._latch.set()
+        for wake in wakers:
+            wake()
 
     def _emit(self, kind: TaskEventType) -> None:
         with self._lock:
@@ -309,10 +313,11 @@ class TaskState(Generic[T]):
         cycle would keep a large result until the garbage collector comes by.
         """
         with self._lock:
-            future = self._future or self._past_future()
+            ended = self._finished is not None
+            future = self._past_future() if ended else self._future
             if future is None:
-                future = TaskFuture(self._public, self._driver.deliver)
-                if self._status.is_finished():
+                future = TaskFuture(self._public)
+                if ended:
                     future._settle(self._status, self._exception)
                     self._past_future = weakref.ref(future)
                 else:
@@ -331,8 +336,9 @@ class TaskState(Generic[T]):
         wake()
 
     def _forget_waker(self, wake: Callable[[], None]) -> None:
-        with self._lock:
-            self._wakers = tuple(one for one in self._wakers if one != wake)
+        if self._wakers:
+            with self._lock:
+                self._wakers = tuple(one for one in self._wakers if one != wake)
 
     # -- the value --------------------------------------------------------------------------------
 
