@@ -2,7 +2,8 @@
 
 Submission is eager: the first items are on their way before `map()` returns. It is bounded, too, so
 that an endless iterable works and a long one of images doesn't fill the memory: as many items are
-under way as fit in `WINDOW_ITEMS` and `WINDOW_BYTES`, yet always two for each worker.
+under way as fit in `WINDOW_ITEMS`, or `PROMPT_ITEMS`, and `WINDOW_BYTES`, yet always two for each
+worker.
 
 Two things happen while nobody asks for a result, on the delivery thread:
 
@@ -25,8 +26,10 @@ from wetlands.map_sending import ITEM_BYTES, NUMBERS, MapSender, is_light, size_
 from wetlands.map_task import MapTask
 from wetlands.task import Task
 
-#: Items, and bytes of them, that are submitted ahead of the results taken.
+#: Items, and bytes of them, that are submitted ahead of the results taken. More of an iterable that
+#: has them all: it costs no time to take them, and chunks can be larger.
 WINDOW_ITEMS = 2000
+PROMPT_ITEMS = 8000
 WINDOW_BYTES = 256 * 1024 * 1024
 #: How long `map()` waits, at most, to learn how long the function takes, in seconds.
 LEARNING = 0.02
@@ -84,6 +87,7 @@ class Window:
         self.closed = False
         self._items = iter(items)
         self._prompt = type(items) in _PROMPT
+        self._most_ahead = PROMPT_ITEMS if self._prompt else WINDOW_ITEMS
         self._pool = pool
         self._workers = workers
         # Reentrant: sending runs code of users, who may close the iterator.
@@ -111,14 +115,14 @@ class Window:
         if self.sender.is_learning():
             self._fill(2 * self._workers)
             self._learn()
-        self._fill(WINDOW_ITEMS)
+        self._fill(self._most_ahead)
         if self.failure is not None:
             raise self.failure
 
     def fill(self) -> None:
         """Submit more; what goes wrong with a later item waits for its turn."""
         try:
-            self._fill(WINDOW_ITEMS)
+            self._fill(self._most_ahead)
         except Exception as error:
             self._stop(error)
 
@@ -151,7 +155,7 @@ class Window:
 
     def _most(self) -> int:
         """Return how many items may share a task: two chunks for each worker fit the window."""
-        return max(1, WINDOW_ITEMS // (2 * self._workers))
+        return max(1, self._most_ahead // (2 * self._workers))
 
     def _take(self) -> None:
         """Take items, for one chunk at most. An item that is not light is the last."""

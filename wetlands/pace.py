@@ -1,4 +1,4 @@
-"""How many items of `map()` one task takes: as many as a worker runs in a millisecond or two.
+"""How many items of `map()` one task takes: as many as a worker runs in a few milliseconds.
 
 A task costs the host and the worker tens of microseconds, whatever it does. For a function that
 takes less this is what a user waits for, so such functions get their items in chunks. These are so
@@ -8,9 +8,9 @@ short that nobody notices if the last worker ends one later than the others.
 from __future__ import annotations
 
 #: Seconds that a chunk is meant to take.
-CHUNK_SECONDS = 0.0015
+CHUNK_SECONDS = 0.003
 #: The most items that one task gets.
-CHUNK_ITEMS = 500
+CHUNK_ITEMS = 1000
 #: What one report replaces of the mean: of this many items, all of it. But a worker that had to
 #: wait for a processor seems slow, so bad news counts for a quarter, and so do few items.
 _MEMORY = 64

@@ -18,6 +18,7 @@ from __future__ import annotations
 import math
 import sys
 from pickle import dumps as _pickle
+from pickle import loads as _unpickle
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, Iterable, Iterator, Sequence
 
@@ -132,11 +133,18 @@ class Codec:
 
     def loads_each(self, pickles: Iterable[Any], name: str = "value") -> Iterator[Any]:
         """Give the values of pickles that have nothing beside them; otherwise as `loads`."""
-        loads = self._loads
-        pickle = b""
+        rebuild, pickle = self._loads, b""
+        quick = _unpickle if rebuild is loads else None
         try:
             for pickle in pickles:
-                yield loads(pickle, ())
+                if quick is None:
+                    yield rebuild(pickle, ())
+                    continue
+                try:
+                    value = quick(pickle)
+                except (ImportError, AttributeError):
+                    value = loads(pickle, ())
+                yield value
         except (Exception, SystemExit) as error:
             raise CodecError(self._missing(pickle, name, error) or _say(error)) from error
 
