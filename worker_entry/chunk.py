@@ -28,7 +28,7 @@ from worker_entry.handle import RemoteTaskHandle
 from worker_entry.journal import REPORT, SUFFIX, Journal, Report, split_items
 
 #: Seconds after which a chunk gives back what it has not begun.
-PATIENCE = 0.004
+PATIENCE = 0.006
 #: Seconds that an item is said to have taken, at least, whose function needs a task for each.
 ALONE = 0.002
 
