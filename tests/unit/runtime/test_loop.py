@@ -13,7 +13,7 @@ import pytest
 
 from tests.support.waiting import wait_until
 from wetlands.latch import Latch
-from wetlands.runtime.loop import Loop, Post
+from wetlands.runtime.loop import CROWD, PATIENCE, Loop, Post
 from wetlands.runtime.transport import Transport
 
 
@@ -94,6 +94,26 @@ def test_a_pass_takes_a_share_and_the_loop_thread_the_rest(loop: Loop) -> None:
     loop.run_queued()
     wait_until(lambda: len(seen) == 10_000)
     assert seen == list(range(10_000))
+
+
+def test_who_queues_waits_a_moment_for_a_pass_that_is_under_way(loop: Loop) -> None:
+    seen: list[str] = []
+    held, go_on = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        held.set()
+        go_on.wait(10)
+
+    loop.hand_over(None, hold)
+    assert held.wait(10)
+    for _ in range(CROWD):
+        loop.queue(Post(None, lambda: seen.append(threading.current_thread().name)))
+    begin = time.monotonic()
+    loop.relieve(soon=False)
+    assert time.monotonic() - begin >= PATIENCE
+    assert seen == []
+    go_on.set()
+    wait_until(lambda: len(seen) == CROWD)
 
 
 def test_what_is_posted_in_a_pass_is_run_in_the_next(loop: Loop) -> None:
