@@ -31,7 +31,7 @@ class Target(NamedTuple):
     """A function to call, ready to be sent.
 
     Attributes:
-        frames: What to run, as the worker reads it (see `worker_entry.worker`), and the function
+        frames: What to run, as the worker reads it (see `worker_entry.calling`), and the function
             itself where it goes by value.
         label: For people.
     """

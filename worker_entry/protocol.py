@@ -192,7 +192,7 @@ class Reject(NamedTuple):
 class Run(NamedTuple):
     """Host to worker: run this.
 
-    The first frame of the payload says what, as a JSON object (see `worker`); a frame, and no
+    The first frame of the payload says what, as a JSON object (see `calling`); a frame, and no
     header, so that both sides can keep what they made of it for the next task that is alike.
     """
 

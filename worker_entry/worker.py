@@ -1,23 +1,6 @@
 """The worker's main thread: take a task, run it, say how it ended.
 
-The first payload frame of a Run, a JSON object, names what to run, by `how`:
-
--   `file`: `function` of the file `target`
--   `module`: `function` of the importable module `target`
--   `package`: the same, where the module belongs to a package that lies in `folder`
--   `value`: the function is the second payload frame, pickled by value, in one piece
--   `source`: the same, as a bundle (see `rebuild`)
--   `script`: the file `target` as a program, under the name `run_name`
--   `fetch`: nothing is run; the result is the only argument
--   `list`: nothing is run; the result is the names of the functions of `target`, found as a file
-    or a module as `function` says
-
-For `value` and `source`, `target` is the folder from which user code is imported meanwhile, or "".
-
-With a true `keep`, the result stays here (see `kept`), and the host learns of its type.
-
-The frames that follow are the arguments, `(args, kwargs)`, as `codec` writes values. With a true
-`each`, they are the items of a chunk (see `journal`), and the function is called with each.
+What to call, and with what, is the business of `calling`.
 
 User code runs here, on the main thread, because signal handlers, GUI toolkits and some C
 libraries work nowhere else. Whatever it raises, SystemExit and KeyboardInterrupt too, ends its
@@ -27,51 +10,33 @@ task alone.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
-import runpy
 import sys
 import threading
 from collections import deque
 from functools import partial
 from time import perf_counter
-from types import ModuleType
-from typing import TYPE_CHECKING, Any, Callable, NoReturn, Sequence
+from typing import TYPE_CHECKING, Any, NoReturn, Sequence
 
 from worker_entry import failure, kept, protocol, zeromq
-from worker_entry.codec import Codec, CodecError, type_name
+from worker_entry.calling import Caller, UnusableError, describe
+from worker_entry.codec import Codec, type_name
 from worker_entry.connection import TaskSocket, connect, give_up, receive, undisturbed
 from worker_entry.control import Control, go_first, tie_to_host
 from worker_entry.failure import clean
 from worker_entry.handle import RemoteTaskHandle
-from worker_entry.modules import Modules, TargetError, find_function, list_functions
 from worker_entry.notes import MAX_ENDING, Notes
 from worker_entry.portable import registry
-from worker_entry.signatures import Signatures
 from worker_entry.streams import Streams
 from worker_entry.worker_carrier import WorkerCarrier
 
 if TYPE_CHECKING:
     from worker_entry.batch import Call
 
-#: What is done that is no call of a function.
-_OTHERS = ("list", "script", "fetch")
-#: Ways to call a function that is the same for every call.
-_BY_NAME = ("file", "module", "package")
 #: Messages that make us run what users wrote.
 _CALLS = (protocol.Run, protocol.Runs)
 #: Characters of the name of a type that are sent.
 MAX_NAME = 1000
-# Made here and now: a task may replace functions of the json module in the process we share.
-_read_json = json.JSONDecoder().decode
-
-
-class _UnusableError(Exception):
-    """A part of the call can't be rebuilt here, or its result not be sent; it has the cause."""
-
-    def __init__(self, kind: str, text: str) -> None:
-        super().__init__(text)
-        self.kind = kind
 
 
 class Worker:
@@ -82,21 +47,15 @@ class Worker:
         self._codec = codec
         self._streams = Streams()
         self._pid = os.getpid()
-        self._modules = Modules()
-        self._modules.install()
+        self._caller = Caller(codec, started_file)
         self._notes = notes
         self._line: deque[protocol.Message] = deque()  #: what came in a pack, and is still to do
         self._packed = False  #: whether the message in hand came in one
         self._half = 0  #: of its length: when the host hears of those that ended
         self._seconds = 0.0  #: what the last task took
         self._told: protocol.Message | None = None  #: the last ending, if it went as a message
-        self._wants_handle = Signatures().wants_handle
-        self._calls: dict[bytes, dict[str, Any]] = {}
         self._worn = False  #: the host was told to replace us
         self._function_of_batch: Any = None  #: the same for all calls of the batch in hand
-        self._bundles: Any = None  #: made for the first function that comes as source
-        self._chunks: Any = None  #: made for the first chunk
-        self._started_file = started_file
         # The control thread may learn of a cancellation before the main thread has read the Run.
         self._lock = threading.Lock()
         self._handle: RemoteTaskHandle | None = None
@@ -173,7 +132,7 @@ class Worker:
             ending = self._attempt(run, handle)
         except BaseException as raised:
             error = raised
-            ending = protocol.Failure(run.task, run.attempt, _describe(error))
+            ending = protocol.Failure(run.task, run.attempt, describe(error))
         if os.getpid() != self._pid:
             _leave_child(error)
         del error  # its traceback holds this frame
@@ -213,10 +172,10 @@ class Worker:
         try:
             function = self._function_of_batch
             if function is None:
-                function = self._function_of_batch = self._plain_function(target)
+                function = self._function_of_batch = self._caller.plain_function(target)
             if function is not None:
-                args, kwargs = self._loads_arguments((call.arguments,))
-                frames = self._dumps(function(*args, **kwargs))
+                args, kwargs = self._caller.loads_arguments((call.arguments,))
+                frames = self._caller.dumps(function(*args, **kwargs))
         except BaseException as raised:
             error = raised
         if os.getpid() != self._pid:
@@ -226,7 +185,7 @@ class Worker:
             return self._run_begun(protocol.Run(call.task, call.attempt, payload))
         ending: protocol.Message | None = None
         if error is not None:
-            ending = protocol.Failure(call.task, call.attempt, _describe(error))
+            ending = protocol.Failure(call.task, call.attempt, describe(error))
             del error  # its traceback holds this frame
         return self._end_in_batch(call, frames, ending, began)
 
@@ -246,14 +205,6 @@ class Worker:
         except BaseException:  # of a signal handler; an end that is noted twice is heard of once
             undisturbed(self._tidy_up)
         return ending or protocol.Result(call.task, call.attempt, tuple(frames))
-
-    def _plain_function(self, target: bytes) -> Any:
-        """Return a function of which a call is all there is to do; if there is more, None."""
-        call = self._read_call(target)
-        if call["how"] not in _BY_NAME or call.get("keep") or call.get("each"):
-            return None
-        function = self._function(call["how"], call, ())
-        return None if self._wants_handle(function, (), {}) else function
 
     def _hand_in(self, ending: protocol.Message, bell: bool, *, restore: bool = True) -> None:
         """Tell the host of an end.
@@ -312,8 +263,8 @@ class Worker:
                 handle._request_cancel()
 
     def _attempt(self, run: protocol.Run, handle: RemoteTaskHandle) -> protocol.Message:
-        call = self._read_call(run.payload[0])
-        value = self._call(call, run.payload, handle)
+        call = self._caller.read(run.payload[0])
+        value = self._caller.call(call, run.payload, handle)
         if call.get("keep"):
             name = clean(type_name(value), MAX_NAME)
             kept.keep(run.task, value)
@@ -322,125 +273,11 @@ class Worker:
         if frames:
             return protocol.Result(run.task, run.attempt, tuple(frames))
         try:
-            frames = self._dumps(value)
-        except _UnusableError as error:
-            return protocol.Failure(run.task, run.attempt, _describe(error))
+            frames = self._caller.dumps(value)
+        except UnusableError as error:
+            return protocol.Failure(run.task, run.attempt, describe(error))
         del value  # only now can it be seen whether anything else refers to it
         return protocol.Result(run.task, run.attempt, tuple(self._codec.settle(frames)))
-
-    def _call(
-        self, call: dict[str, Any], payload: tuple[bytes, ...], handle: RemoteTaskHandle
-    ) -> Any:
-        how = call["how"]
-        if how in _OTHERS:
-            return self._do_other(how, call, payload)
-        first = 2 if how in ("value", "source") else 1
-        if call.get("each"):
-            return self._run_chunk(partial(self._function, how, call, payload), payload, handle)
-        # The target comes first: arguments may be of types that its module defines.
-        function = self._function(how, call, payload)
-        args, kwargs = self._loads_arguments(payload[first:])
-        if self._wants_handle(function, args, kwargs):
-            kwargs["task"] = handle
-        return function(*args, **kwargs)
-
-    def _run_chunk(
-        self, find: Callable[[], Any], payload: tuple[bytes, ...], handle: RemoteTaskHandle
-    ) -> Any:
-        from worker_entry.chunk import Calls, Chunks  # a worker starts faster without it
-
-        if self._chunks is None:
-            self._chunks = Chunks(self._started_file)
-        calls = Calls(
-            find,
-            len(payload) > 2,  # by value, or as source
-            lambda pickle: self._loads_arguments((pickle,))[0],
-            self._codec,
-            self._dumps,
-            lambda function: self._wants_handle(function, (None,), {}),
-        )
-        return self._chunks.run(payload[-1], calls, handle)
-
-    def _do_other(self, how: str, call: dict[str, Any], payload: tuple[bytes, ...]) -> Any:
-        if how == "list":
-            return list_functions(self._module(call["function"], call["target"]))
-        if how == "script":
-            return self._run_script(call)
-        return self._loads_arguments(payload[1:])[0][0]
-
-    def _read_call(self, frame: bytes) -> dict[str, Any]:
-        call = self._calls.get(frame)
-        if call is None:
-            if len(self._calls) > 1000:
-                self._calls.clear()
-            call = self._calls[frame] = _read_json(frame.decode())
-        return call
-
-    def _module(self, how: str, target: str) -> ModuleType:
-        if how == "file":
-            return self._modules.from_file(target)
-        return self._modules.from_name(target)
-
-    def _function(
-        self, how: str, call: dict[str, Any], payload: tuple[bytes, ...]
-    ) -> Callable[..., Any]:
-        if how == "file":
-            return find_function(self._modules.from_file(call["target"]), call["function"])
-        if how == "value":
-            self._modules.enter_folder(call["target"])
-            return self._loads_function(payload[1])  # type: ignore[no-any-return]
-        if how == "source":
-            generation = self._modules.enter_folder(call["target"])
-            if self._bundles is None:
-                from worker_entry.rebuild import Bundles  # a worker starts faster without it
-
-                self._bundles = Bundles(self._loads_function)
-            return self._bundles.load(  # type: ignore[no-any-return]
-                payload[1], (call["target"], generation)
-            )
-        if how == "package":
-            module = self._modules.from_folder(call["folder"], call["target"])
-            return find_function(module, call["function"])
-        return find_function(self._module(how, call["target"]), call["function"])
-
-    def _loads_arguments(self, frames: tuple[bytes, ...]) -> Any:
-        self._codec.carrier.begin()
-        try:
-            return self._codec.loads(frames, ("args", "kwargs"))
-        except CodecError as error:
-            raise _unreadable("arguments", "the arguments", error) from error.__cause__
-
-    def _loads_function(self, frame: bytes) -> Any:
-        try:
-            return self._codec.loads((frame,))
-        except CodecError as error:
-            raise _unreadable("target", "the function", error) from error.__cause__
-
-    def _dumps(self, value: Any) -> list[Any]:
-        try:
-            return self._codec.dumps(value, "result", back=True)
-        except CodecError as error:
-            text = f"the result of type {type_name(value)} can't be sent to the host: {error}"
-            raise _UnusableError("result", text) from error.__cause__
-
-    def _run_script(self, call: dict[str, Any]) -> None:
-        path = call["target"]
-        self._modules.script_folder(path)
-        main, argv = sys.modules["__main__"], sys.argv
-        sys.argv = [path, *list(call["args"])]
-        try:
-            runpy.run_path(path, run_name=call["run_name"])
-        except SystemExit as error:
-            # For a program, exit status 0 is the way to say that all went well.
-            if error.code not in (None, 0):
-                raise
-        finally:
-            sys.argv = argv
-            sys.modules["__main__"] = main
-
-
-def _unreadable(kind: str, what: str, error: CodecError) -> _UnusableError:
-    return _UnusableError(kind, f"{what} can't be rebuilt in this environment: {error}")
 
 
 def _split(runs: protocol.Runs) -> tuple[bytes, list[Call]]:
@@ -456,24 +293,6 @@ def _is_small(ending: protocol.Message) -> bool:
     """Whether an ending may be noted: one that names memory which it lends may not."""
     payload = getattr(ending, "payload", ())
     return len(payload) < 2 and sum(map(len, payload)) <= MAX_ENDING
-
-
-def _describe(error: BaseException) -> dict[str, Any]:
-    # Not isinstance(), which asks the __class__ of exceptions that users wrote.
-    if type(error) is TargetError:
-        return failure.plain(str(error), "target")
-    if type(error) is _UnusableError:
-        return _retold(error.__cause__, error.kind, str(error))
-    return failure.describe(error)
-
-
-def _retold(cause: BaseException | None, kind: str, text: str) -> dict[str, Any]:
-    """Return the description of what went wrong on the border, with the traceback of its cause."""
-    retold = failure.plain(text, kind)
-    if cause is not None:
-        described = failure.describe(cause, kind)
-        retold.update({key: described[key] for key in ("type", "traceback", "cause")})
-    return retold
 
 
 def _leave_child(error: BaseException | None) -> NoReturn:
