@@ -98,9 +98,9 @@ class Environment(StaffedEnvironment):
         """
         pool = self._pool or self._living_pool()
         if start and kwargs is None and timeout is None and retries == 0 and result == "value":
-            plain = self._plain_call(pool, target, function, args)
-            if plain is not None:
-                return pool.submit_plain(*plain, block=block)
+            task = self._submit_plain(pool, target, function, args, block)
+            if task is not None:
+                return task
         pool.check_open()
         limit = math.inf if timeout is None else positive("timeout", timeout)
         retry = _policy(retries)
@@ -309,15 +309,15 @@ class Environment(StaffedEnvironment):
 
     # -- helpers -----------------------------------------------------------------------------------
 
-    def _plain_call(
-        self, pool: Pool, target: TargetLike, function: str | None, args: Any
-    ) -> tuple[Target, bytes] | None:
-        """Return what to call, and its arguments, if it is known, and they are plain data."""
+    def _submit_plain(
+        self, pool: Pool, target: TargetLike, function: str | None, args: Any, block: bool
+    ) -> Task[Any] | None:
+        """Submit a call of a function that is known, if its arguments are plain data."""
         if type(target) is str and type(function) is str and type(args) is tuple:
             found = self._targets.get((target, function))
             frame = None if found is None else pool.codec.dumps_plain(args)
             if found is not None and frame is not None:
-                return found, frame
+                return pool.submit_plain(found, frame, block)
         return None
 
     def _prepare(

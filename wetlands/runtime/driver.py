@@ -381,17 +381,18 @@ class Driver:
 
     def _retry(self, command: RetryTask) -> None:
         entry = self.entries[command.task]
-        self._retries.note(command, entry.task, entry.timeout)
+        self._retries.note(command, entry.task, entry.terms.timeout)
 
     def _judge(self, command: JudgeFailure) -> None:
         entry = self.entries[command.task]
-        assert entry.retry is not None
+        timeout, retry = entry.terms.timeout, entry.terms.retry
+        assert retry is not None
 
         def answer(again: bool) -> None:
             judged = RetryJudged(command.task, command.attempt, again)
             self._host.loop.post(self, lambda: self.handle(judged))
 
-        self._retries.ask(command, entry.task, entry.timeout, entry.retry, answer)
+        self._retries.ask(command, entry.task, timeout, retry, answer)
 
     def _announce_broken(self, command: AnnounceBroken) -> None:
         failures = list(self._endings.failures.values())

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wetlands.core.events import TaskSubmitted, WorkerId
 from wetlands.result_proxy import ResultProxy
@@ -18,9 +19,31 @@ if TYPE_CHECKING:
     from wetlands.runtime.link import WorkerLink
 
 
+class Terms(NamedTuple):
+    """What is special about a few tasks.
+
+    Attributes:
+        timeout: Seconds that it may run.
+        worker: The only one that can run it.
+        proxies: Those among its arguments, which are kept from being released.
+        retry: What to do when it fails; None for a task that runs once.
+        block: Whether to wait for room in the queue.
+    """
+
+    timeout: float = math.inf
+    worker: WorkerId | None = None
+    proxies: Sequence[ResultProxy] = ()
+    retry: RetryPolicy | None = None
+    block: bool = True
+
+
+USUAL = Terms()
+NOT_WAITING = Terms(block=False)
+
+
 @dataclass(slots=True, eq=False)
 class Entry:
-    """What to send, how long it may run, and what to do if it fails; queues itself when called.
+    """What to send, and on which terms; queues itself when called.
 
     An object for all of that: of those that wait in a long queue the garbage collector looks at
     each again and again.
@@ -29,13 +52,9 @@ class Entry:
     client: Driver
     task: Task[Any]
     payload: tuple[bytes, ...]
-    timeout: float
-    worker: WorkerId | None = None  #: the only one that can run it
-    proxies: Sequence[ResultProxy] = ()  #: kept from being released
-    retry: RetryPolicy | None = None  #: None for a task that runs once
-    block: bool = True  #: whether to wait for room in the queue
-    kind: str | None = None  #: tasks of one take about as long
-    shares: bytes | None = None  #: what it calls, if it may go together with others that do
+    terms: Terms
+    kind: str | None  #: tasks of one take about as long
+    shares: bytes | None  #: what it calls, if it may go together with others that do
     out_of_gate: bool = False  #: it counts as queued no more
     batch: Batch | None = None  #: what it is a part of
     attempt: int = 0  #: how many times it was sent in a batch
@@ -57,7 +76,8 @@ class Entry:
 
     def submission(self) -> TaskSubmitted:
         """Return the event that queues it."""
-        plan, dice = None, 0.5
-        if self.retry is not None:
-            plan, dice = self.retry.plan, random.random()
-        return TaskSubmitted(self.task.number, self.timeout, self.worker, plan, dice, self.kind)
+        plan, dice, terms = None, 0.5, self.terms
+        if terms.retry is not None:
+            plan, dice = terms.retry.plan, random.random()
+        number, kind = self.task.number, self.kind
+        return TaskSubmitted(number, terms.timeout, terms.worker, plan, dice, kind)

@@ -62,7 +62,7 @@ class Finishing:
         if self._driver.gate is not None:
             self._driver.leave_gate(entry)
         entry.payload = ()  # before anybody hears of the end, and submits what needs its space
-        over = Over(entry.task, command, entry.timeout, worker, seconds)
+        over = Over(entry.task, command, entry.terms.timeout, worker, seconds)
         if self._over is None or len(self._over) == TOGETHER:
             self._over = deque((over,))
             self._loop.at_end_of_pass(self._driver, partial(self._tell, self._over))

@@ -22,7 +22,7 @@ from wetlands.runtime import host as host_module
 from wetlands.runtime import sharing
 from wetlands.runtime.driver import Driver
 from wetlands.runtime.ending import Endings
-from wetlands.runtime.entry import Entry
+from wetlands.runtime.entry import NOT_WAITING, USUAL, Entry, Terms
 from wetlands.runtime.gate import Gate
 from wetlands.runtime.launcher import WorkerPlan
 from wetlands.runtime.loop import Post
@@ -122,13 +122,12 @@ class Pool:
         """
         task = make(self, next(self._numbers), description)
         home = home_of(proxies, self) if proxies else None
+        terms = Terms(timeout, home, proxies, retry, block)
         kind = description if ahead and is_small(payload) else None
         shares = None
         if kind and len(payload) == 2 and not (home or retry) and timeout == math.inf:
             shares = payload[0]
-        task._order = Entry(
-            self._driver, task, payload, timeout, home, proxies, retry, block, kind, shares
-        )
+        task._order = Entry(self._driver, task, payload, terms, kind, shares)
         if start:
             return task.start()
         # Weakly: a task that nobody has any more, and nobody started, is forgotten.
@@ -136,17 +135,15 @@ class Pool:
         self.check_open()  # only now, when the end of the pool would find it
         return task
 
-    def submit_plain(self, target: Target, arguments: bytes, *, block: bool) -> Task[Any]:
+    def submit_plain(self, target: Target, arguments: bytes, block: bool) -> Task[Any]:
         """Do what `submit` does with a call that has nothing special about it, in less time."""
         task: Task[Any] = Task(self, next(self._numbers), target.label)
         (call,) = target.frames
         kind = shares = None
         if len(call) + len(arguments) < SMALL:
             kind, shares = target.label, call
-        payload = (call, arguments)
-        task._order = Entry(
-            self._driver, task, payload, math.inf, None, (), None, block, kind, shares
-        )
+        terms = USUAL if block else NOT_WAITING
+        task._order = Entry(self._driver, task, (call, arguments), terms, kind, shares)
         return task.start()
 
     @property
@@ -204,7 +201,7 @@ class Pool:
             self._driver.submit(entry)
 
         post = Post(self._driver, submit)
-        gate.enter(lambda: self._host.loop.queue(post), block=entry.block)
+        gate.enter(lambda: self._host.loop.queue(post), block=entry.terms.block)
 
     def cancel_task(self, task: Task[Any], force_after: float) -> None:
         """Cancel a queued task before returning, ask a running one to stop; called by the task."""
