@@ -23,7 +23,7 @@ from types import FunctionType
 from typing import TYPE_CHECKING, Any, Iterable, Iterator, Sequence
 
 from worker_entry.carrier import InlineCarrier
-from worker_entry.pickling import NotDataError, Pickling, find, loads
+from worker_entry.pickling import NotDataError, Pickling, find, loads, loads_moved, names_moved
 
 if TYPE_CHECKING:
     from worker_entry.carrier import Carrier
@@ -143,7 +143,9 @@ class Codec:
                 try:
                     value = quick(pickle)
                 except (ImportError, AttributeError):
-                    value = loads(pickle, ())
+                    if not names_moved(pickle):
+                        raise
+                    value = loads_moved(pickle, ())
                 yield value
         except (Exception, SystemExit) as error:
             raise CodecError(self._missing(pickle, name, error) or _say(error)) from error

@@ -36,8 +36,8 @@ def undisturbed(function: Callable[[], object]) -> None:
             raise
         except KeyboardInterrupt:
             pass  # the task that it was meant for is over
-        except BaseException:  # from an alarm, say
-            failure.prepare().print_exc()
+        except BaseException as error:  # from an alarm, say
+            failure.show(error)
     function()
 
 

@@ -18,6 +18,8 @@ import sys
 from types import TracebackType
 from typing import Any
 
+from worker_entry.streams import identity
+
 #: How far a chain of causes is followed; cyclic chains exist.
 MAX_CAUSES = 16
 #: Characters of a whole description, shared among its causes. JSON may need twelve bytes for one,
@@ -36,8 +38,8 @@ _HERE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _RUNNERS = (runpy.__file__, importlib.__file__)
 
 
-#: A descriptor to be closed when `traceback` is loaded and all others are in use.
-_spare: list[int] = []
+#: A descriptor to be closed when `traceback` is loaded and all others are in use, and what it is.
+_spare: list[tuple[int, Any]] = []
 
 
 def reserve() -> None:
@@ -47,7 +49,10 @@ def reserve() -> None:
     """
     if "traceback" not in sys.modules:
         with contextlib.suppress(OSError):
-            _spare.append(os.open(os.devnull, os.O_RDONLY))
+            # Of a pipe, which is like no other file: a task may close it, and have its number next.
+            number, end = os.pipe()
+            os.close(end)
+            _spare.append((number, identity(number)))
 
 
 def prepare() -> Any:
@@ -57,10 +62,21 @@ def prepare() -> Any:
         Exception: It can't be found, because a task changed what it is found by.
     """
     while _spare:
-        os.close(_spare.pop())
+        number, ours = _spare.pop()
+        if identity(number) == ours:
+            os.close(number)
     import traceback
 
     return traceback
+
+
+def show(error: BaseException) -> None:
+    """Print an exception and its traceback; never raises."""
+    try:
+        prepare().print_exception(type(error), error, error.__traceback__)
+    except BaseException:  # a task changed what modules are found by, say
+        with contextlib.suppress(BaseException):
+            os.write(2, f"{type(error).__name__}: {error}\n".encode("utf-8", "backslashreplace"))
 
 
 def describe(error: BaseException, kind: str = "exception") -> dict[str, Any]:

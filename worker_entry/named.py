@@ -42,4 +42,7 @@ else:
             return f"{type(self).__name__}({', '.join(named)})"
 
         def _replace(self, **values):
+            unknown = sorted(values.keys() - set(self._fields))
+            if unknown:
+                raise ValueError(f"no fields of {type(self).__name__}: {unknown}")
             return type(self)(*map(values.get, self._fields, self))

@@ -49,7 +49,9 @@ import mmap
 import os
 import struct
 import threading
-from typing import Any, Callable, Iterator, NamedTuple
+from typing import Any, Callable, Iterator
+
+from worker_entry.named import NamedTuple
 
 BEGUN, WRITTEN, TAKEN, LASTED, WATCHED, ASLEEP, POSTED = range(7)
 #: How many numbers there are, and of what kind.

@@ -200,8 +200,18 @@ def loads(pickle: Any, buffers: Sequence[Any]) -> Any:
     try:
         return _unpickle(pickle, buffers=buffers) if buffers else _unpickle(pickle)
     except (ImportError, AttributeError):
-        if not any(old.encode() in pickle for pair in _MOVED for old in pair):
+        if not names_moved(pickle):
             raise
+    return loads_moved(pickle, buffers)
+
+
+def names_moved(pickle: Any) -> bool:
+    """Whether a pickle may name what has another name here; else it need not be tried again."""
+    return any(old.encode() in pickle for pair in _MOVED for old in pair)
+
+
+def loads_moved(pickle: Any, buffers: Sequence[Any]) -> Any:
+    """Do what `loads` does for a pickle that does; raises as that."""
     options: dict[str, Any] = {"buffers": buffers} if buffers else {}
     return _Unpickler(BytesIO(pickle), **options).load()
 

@@ -305,7 +305,7 @@ def _leave_child(error: BaseException | None) -> NoReturn:
         status = error.code if isinstance(error.code, int) else int(error.code is not None)
     elif error is not None:
         status = 1
-        failure.prepare().print_exception(type(error), error, error.__traceback__)
+        failure.show(error)
     with contextlib.suppress(Exception):
         sys.stdout.flush()
         sys.stderr.flush()

@@ -53,7 +53,7 @@ logger = logging.getLogger(__name__)
 
 #: What one source may take of a pass, before the others get their turn.
 SHARE = 256
-#: The same for what is run at the end of a pass, a part of which ends several tasks each.
+#: The same for what is run at the end of a pass: each ends several tasks, or all of a batch.
 ENDINGS = 32
 #: What a thread may queue before it runs a pass. The loop thread would have to wait for the
 #: interpreter, 5 ms each time that it has let go of it for a call of the system.
@@ -182,7 +182,8 @@ class Loop:
         Args:
             soon: Whether another thread must run it soon, in case that nothing else happens.
         """
-        if len(self._inbox) % CROWD == 0:
+        waiting = len(self._inbox)
+        if waiting and waiting % CROWD == 0:
             self._led = True  # the loop thread had better stay away: it would wait for this one
             # Or it is in the middle of a pass, and can't go on: who computes keeps the interpreter
             # for milliseconds (`sys.getswitchinterval`), while workers have nothing to do.

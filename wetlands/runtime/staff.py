@@ -64,6 +64,8 @@ class Staff:
         for identity in link.identities:
             self.by_identity[identity] = link
         self._host.loop.connect(self._client, *link.identities)
+        if self.plan.initializer:
+            self.guard()  # which one worker runs while others wait to be started
         self._host.launcher.post(lambda: self._start(link))
 
     def guard(self) -> None:

@@ -233,3 +233,26 @@ def test_what_lies_in_the_main_module_goes_by_value_beside_large_buffers(
     assert b"cloudpickle" not in alone
     (frame,) = BY_VALUE.dumps([*buffers[:place], Local(), *buffers[place:]])
     assert b"cloudpickle" in frame
+
+
+class Unwilling:
+    """Has no attribute that its state needs, and counts who asks."""
+
+    asked = 0
+
+    def __reduce__(self) -> Any:
+        return (Unwilling, (), {"state": 1})
+
+    def __setstate__(self, state: Any) -> None:
+        Unwilling.asked += 1
+        raise AttributeError("no such attribute")
+
+
+def test_a_pickle_that_names_nothing_that_moved_is_not_tried_again() -> None:
+    codec = Codec(5, False)
+    (pickle,) = codec.dumps([Unwilling()])
+    values = codec.loads_each([codec.dumps(1)[0], pickle])
+    assert next(values) == 1
+    with pytest.raises(CodecError, match="no such attribute"):
+        next(values)
+    assert Unwilling.asked == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -160,3 +161,36 @@ def _seconds(do: Callable[[], object]) -> float:
     begin = time.process_time()
     do()
     return time.process_time() - begin
+
+
+def _in_a_process(code: str) -> subprocess.CompletedProcess[str]:
+    begin = "import os, sys\nfrom worker_entry import failure\nsys.modules.pop('traceback', None)\n"
+    return subprocess.run(
+        [sys.executable, "-E", "-c", begin + code], capture_output=True, text=True, check=True
+    )
+
+
+def test_an_exception_is_shown_also_where_nothing_can_be_imported() -> None:
+    shown = _in_a_process("""
+failure.show(ValueError("with a traceback"))
+sys.modules.pop("traceback")
+sys.meta_path.clear()
+failure.show(ValueError("without one"))
+""").stderr
+    assert shown == "ValueError: with a traceback\nValueError: without one\n"
+
+
+def test_the_spare_descriptor_is_let_go_and_nobody_elses() -> None:
+    _in_a_process("""
+failure.reserve()
+((number, _),) = failure._spare
+failure.prepare()
+assert os.open(os.devnull, os.O_RDONLY) == number
+sys.modules.pop("traceback")
+failure.reserve()
+((other, _),) = failure._spare
+os.close(other)
+assert os.open(os.devnull, os.O_RDONLY) == other
+failure.prepare()
+os.fstat(other)
+""")
