@@ -95,7 +95,8 @@ def test_an_idle_worker_that_dies_is_replaced(launch: Launch, how: signal.Signal
     before = worker_pids(env)
     victim = before.copy().pop()
     os.kill(victim, how)
-    wait_until(lambda: not psutil.pid_exists(victim))
+    # Not until the process is gone: the pool hears of that a moment later.
+    wait_until(lambda: victim not in {worker.pid for worker in env.workers(0)})
     wait_until(lambda: env.worker_count == 2)
     after = worker_pids(env)
     assert victim not in after
