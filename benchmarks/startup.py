@@ -19,10 +19,8 @@ from benchmarks.subject import POOL, WORK, managed
 from benchmarks.timing import Series, Subject, interleave
 from wetlands import Environment, EnvironmentManager
 
-FOUR, FOUR_THEIRS = (
-    "launch of 4 workers to a result of each",
-    f"4 workers of {POOL} with spawn to a result of each",
-)
+FOUR = "launch of 4 workers to a result of each"
+FOUR_THEIRS = f"4 workers of {POOL} with spawn to a result of each"
 ANY, ANY_THEIRS = "launch of 4 workers to 4 results", f"4 results, {POOL} with spawn"
 CREATE = "create() of an unchanged recipe"
 IMPORT, MANAGER = "import wetlands", "import of wetlands and its manager"

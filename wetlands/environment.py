@@ -97,7 +97,8 @@ class Environment(StaffedEnvironment):
             QueueFullError: There is no room in the queue, and ``block`` is false.
         """
         pool = self._pool or self._living_pool()
-        if start and kwargs is None and timeout is None and retries == 0 and result == "value":
+        plain = kwargs is None and timeout is None and type(retries) is int and retries == 0
+        if plain and start and result == "value":
             task = self._submit_plain(pool, target, function, args, block)
             if task is not None:
                 return task

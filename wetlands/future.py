@@ -26,7 +26,7 @@ _RLock: Any = type(threading.RLock())
 class _Condition(_RLock):  # type: ignore[misc]
     """The lock of a future, to which the base class says when it is done; nobody waits for that.
 
-    A `threading.Condition` takes longer to make than all the rest of a task.
+    A `threading.Condition` takes longer to make than the task.
     """
 
     __slots__ = ()

@@ -134,7 +134,7 @@ class Codec:
     def loads_each(self, pickles: Iterable[Any], name: str = "value") -> Iterator[Any]:
         """Give the values of pickles that have nothing beside them; otherwise as `loads`."""
         rebuild, pickle = self._loads, b""
-        quick = _unpickle if rebuild is loads else None
+        quick = _unpickle if rebuild is loads else None  # as `loads`, a call less for each of many
         try:
             for pickle in pickles:
                 if quick is None:

@@ -84,7 +84,7 @@ class WorkerCarrier(SegmentCarrier):
         self, view: Any, named: dict[LeaseKey, Segment], taken: list[tuple[int, int]]
     ) -> tuple[bytes, None] | None:
         """Return the entry of a buffer in memory of an argument, and have that ``named``; None if
-        it lies elsewhere, or in what is ``taken`` for another one.
+        it can't be written to, lies elsewhere, or in what is ``taken`` for another one.
         """
         if view.readonly:
             return None

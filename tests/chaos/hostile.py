@@ -32,16 +32,22 @@ class Liar:
                 _send(socket, self._lie(plain))
             _send(socket, plain)
 
-        def add(notes: Notes, ending: bytes, sent: int, seconds: float) -> bool:
+        def add(
+            notes: Notes, ending: bytes, sent: int, seconds: float, task: int = 0, attempt: int = 0
+        ) -> bool:
             if self._dice.random() < 0.03:
-                _add(notes, self._lie([ending], endings=True)[0], sent, seconds)
+                result = protocol.Result(task, attempt, (ending,))
+                truth = protocol.encode(result) if task else [ending]
+                _add(notes, self._lie(truth, endings=True)[0], sent, seconds)
+            if task and self._dice.random() < 0.03:
+                task += self._dice.choice([1, -1, 100, 2**40])
             if self._dice.random() < 0.03:
                 seconds = self._dice.choice([math.nan, -seconds, 0.0])
             if self._dice.random() < 0.003:
                 end = self._dice.choice([32, RING_AT, len(notes._map)])
                 at = self._dice.randrange(end - 8)
                 notes._map[at : at + 8] = self._dice.randbytes(8)
-            return _add(notes, ending, sent, seconds)
+            return _add(notes, ending, sent, seconds, task, attempt)
 
         TaskSocket._send_frames, Notes.add = send, add  # type: ignore[method-assign]
 

@@ -44,6 +44,15 @@ def test_without_retries_what_has_begun_runs_once(env: Environment, runs: Path) 
     assert [attempt.error for attempt in task.attempts] == [task.exception]
 
 
+@pytest.mark.parametrize("retries", [False, 0.0, -1])
+def test_what_is_no_number_of_retries_is_refused_however_plain_the_call(
+    env: Environment, retries: Any
+) -> None:
+    assert env.execute(WORK, "echo", (1,)) == 1  # known from here on
+    with pytest.raises(ConfigurationError, match="retries must be"):
+        env.submit(WORK, "echo", (1,), retries=retries)
+
+
 def test_a_number_of_retries_forgives_as_many_errors(env: Environment, runs: Path) -> None:
     task = env.submit(WORK, "trip", (str(runs), 2, "raise"), retries=2).wait_for(5)
     assert task.result == 3

@@ -67,10 +67,7 @@ class Ahead:
         """Take back what the worker has not begun."""
         self._hearing.take_notes(worker)
         assert worker.notes is not None
-        numbers = worker.numbers_ahead()
-        if worker.busy_with is not None:
-            numbers.pop(worker.busy_with, None)
-        runs = {number: run for run, number in numbers.items()}
+        runs = worker.runs_ahead()
         returned = [runs[number] for number in worker.notes.reclaim(list(runs))]
         if returned:
             worker.reclaimed = frozenset(returned)

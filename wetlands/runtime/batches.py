@@ -174,10 +174,11 @@ class Batches:
                 entry = entries.get(number)
                 if entry is None or entry.batch is None:
                     break
-                made = made or entry.batch
-                if entry.batch is not made or made.worker is not worker:
+                if not entry.is_with(worker, attempt):
                     break
-                if entry.attempt != attempt:
+                if made is None and worker.is_at(entry.batch):
+                    made = entry.batch
+                if entry.batch is not made:
                     break
                 returned.append((entry.task, frame, seconds))
                 entry.batch = None

@@ -244,8 +244,12 @@ class Hearing:
             self._on_initialized(worker, outcome, detail)
             return
         entry = self._driver.entries.get(task)
-        if entry is not None and entry.batch is not None and not entry.is_with(worker, attempt):
-            return  # heard before
+        if entry is not None and entry.batch is not None:
+            if not entry.is_with(worker, attempt):
+                return  # heard before
+            if not worker.is_at(entry.batch):
+                self._fault(worker, "it ended what it had not begun")
+                return
         seconds = self._seconds(worker, entry, (task, attempt))
         worker.forget((task, attempt))
         if worker.busy_with == (task, attempt):

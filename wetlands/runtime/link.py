@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -179,16 +178,23 @@ class WorkerLink:
         """Whether it has anything that can be taken back."""
         return bool(self.lent or self.batches)
 
+    def is_at(self, made: Batch) -> bool:
+        """Whether all that it got before a batch has ended: else none of that can have ended."""
+        first = next(iter(self.batches.values()), None)
+        return first is made and all(
+            number > made.entries[0].order for number in self.runs.values()
+        )
+
     def number_of(self, run: tuple[int, int]) -> int | None:
         """Return the number of a Run that it has; None if it has none such."""
         number = self.runs.get(run)
         return self._in_batches().get(run) if number is None and self.batches else number
 
-    def numbers_ahead(self) -> dict[tuple[int, int], int]:
-        """Return what can be taken back, in order, with its numbers."""
-        numbers = {run: number for run, number in self.runs.items() if run in self.lent}
-        numbers.update(self._in_batches())
-        return dict(sorted(numbers.items(), key=itemgetter(1)))
+    def runs_ahead(self) -> dict[int, tuple[int, int]]:
+        """Return what can be taken back, by number, in order: all but what it is at."""
+        lent = {run: number for run, number in self.runs.items() if run in self.lent}
+        has = {**lent, **self._in_batches()}
+        return dict(sorted((has[run], run) for run in has if run != self.busy_with))
 
     def last_begun(self) -> tuple[int, int] | None:
         """Return the last one that it began of the tasks, with attempts, that it has."""
