@@ -413,8 +413,9 @@ class Driver:
         """Have a worker work that is ready."""
         worker.ready = True
         self.handle(WorkerReady(worker.id))
-        if self.core.count(SlotState.STARTING, SlotState.VACANT) == 0:
-            self.opened.set()
+        if self.core.count(SlotState.STARTING, SlotState.VACANT) == 0 and not self.opened.is_set():
+            # After all that was posted there: who launches finds what guards his tasks' children.
+            self._host.launcher.post(self.opened.set)
 
     # -- deaths -----------------------------------------------------------------------------------
 
