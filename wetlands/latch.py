@@ -52,8 +52,8 @@ class Latch:
     def discard(self, waiter: Waiter) -> None:
         """Forget somebody who does not wait any more."""
         waiters = self._waiters
-        if isinstance(waiters, list):
-            with contextlib.suppress(ValueError):
+        if waiter in waiters and isinstance(waiters, list):
+            with contextlib.suppress(ValueError):  # whoever sets it has taken him out just now
                 waiters.remove(waiter)
 
     def wait(self, timeout: float | None = None) -> bool:

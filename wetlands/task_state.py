@@ -152,7 +152,8 @@ class TaskState(Generic[T]):
 
     @property
     def _name(self) -> TaskName:
-        return self._own_name or cast(TaskName, vars(self).setdefault("_own_name", TaskName()))
+        name: TaskName = self._own_name or vars(self).setdefault("_own_name", TaskName())
+        return name
 
     @property
     def _ended(self) -> Latch:

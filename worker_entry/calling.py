@@ -33,6 +33,7 @@ from worker_entry import failure
 from worker_entry.codec import Codec, CodecError, type_name
 from worker_entry.handle import RemoteTaskHandle
 from worker_entry.modules import Modules, TargetError, find_function, list_functions
+from worker_entry.named import NamedTuple
 from worker_entry.signatures import Signatures
 
 #: What is done that is no call of a function.
@@ -41,6 +42,8 @@ _OTHERS = ("list", "script", "fetch")
 _BY_NAME = ("file", "module", "package")
 # Made here and now: a task may replace functions of the json module in the process we share.
 _read_json = json.JSONDecoder().decode
+# Without the constructor of the named tuple, which is written in Python.
+_new: Any = tuple.__new__
 
 
 class UnusableError(Exception):
@@ -51,6 +54,18 @@ class UnusableError(Exception):
         self.kind = kind
 
 
+class Plain(NamedTuple):
+    """A function that is called, and nothing else.
+
+    Attributes:
+        function: It.
+        takes_handle: Whether it has a parameter for that, which arguments may fill.
+    """
+
+    function: Any
+    takes_handle: bool
+
+
 class Caller:
     """Makes the calls that Runs ask for. For the main thread."""
 
@@ -59,7 +74,7 @@ class Caller:
         self._started_file = started_file
         self._modules = Modules()
         self._modules.install()
-        self._wants_handle = Signatures().wants_handle
+        self.wants_handle = Signatures().wants_handle
         self._calls: dict[bytes, dict[str, Any]] = {}
         self._bundles: Any = None  #: made for the first function that comes as source
         self._chunks: Any = None  #: made for the first chunk
@@ -95,17 +110,17 @@ class Caller:
         # The target comes first: arguments may be of types that its module defines.
         function = self._function(how, call, payload)
         args, kwargs = self.loads_arguments(payload[first:])
-        if self._wants_handle(function, args, kwargs):
+        if self.wants_handle(function, args, kwargs):
             kwargs["task"] = handle
         return function(*args, **kwargs)
 
-    def plain_function(self, target: bytes) -> Any:
+    def plain_function(self, target: bytes) -> Plain | None:
         """Return a function of which a call is all there is to do; if there is more, None."""
         call = self.read(target)
         if call["how"] not in _BY_NAME or call.get("keep") or call.get("each"):
             return None
         function = self._function(call["how"], call, ())
-        return None if self._wants_handle(function, (), {}) else function
+        return _new(Plain, (function, self.wants_handle(function, (), {})))  # type: ignore[no-any-return]
 
     def loads_arguments(self, frames: tuple[bytes, ...]) -> Any:
         """Return the arguments of another call: positional ones, and those by name.
@@ -144,7 +159,7 @@ class Caller:
             lambda pickle: self.loads_arguments((pickle,))[0],
             self._codec,
             self.dumps,
-            lambda function: self._wants_handle(function, (None,), {}),
+            lambda function: self.wants_handle(function, (None,), {}),
         )
         return self._chunks.run(payload[-1], calls, handle)
 

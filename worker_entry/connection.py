@@ -11,9 +11,10 @@ from time import monotonic
 from typing import Any, Callable, NoReturn
 
 from worker_entry import failure, protocol, zeromq
-from worker_entry.notes import Notes
+from worker_entry.bell import Bell
+from worker_entry.notes import AWAKE, DEEPLY, LIGHTLY, Notes
 from worker_entry.segment_carrier import Table
-from worker_entry.signal_bell import SignalBell
+from worker_entry.signal_bell import MESSAGE, NOTHING, SignalBell
 from worker_entry.spinning import Spinning, moment
 
 #: Milliseconds without anything to do, after which to load what may be needed some time.
@@ -61,12 +62,13 @@ class TaskSocket:
     gets between the frames of another, and what follows one that was cut off says so.
     """
 
-    def __init__(self, socket: Any, notes: Notes) -> None:
+    def __init__(self, socket: Any, notes: Notes, bell: Bell, woken_by: int = -1) -> None:
         self._socket = socket
         self._notes = notes
+        self._bell = bell
         self._received = 0
         self._readable = [(socket, zeromq.POLLIN)]
-        self._bell = SignalBell(socket)
+        self._sleeper = SignalBell(socket, woken_by)
         self._send_frame: Callable[..., Any] = socket.send
         self._receive_frame: Callable[..., Any] = socket.recv
         #: What is to be said; with the seconds to note with it, if it may be noted.
@@ -86,7 +88,7 @@ class TaskSocket:
         self._say(message)
 
     def tell(self, message: protocol.Message) -> None:
-        """Tell the host of something, by a note if it looks for notes. One thread at a time."""
+        """Tell the host of something, by a note if it is small. One thread at a time."""
         self._say(message, 0.0)
 
     def send_ending(self, message: protocol.Message) -> None:
@@ -119,15 +121,26 @@ class TaskSocket:
             self._sending = False
 
     def _note(self, frames: list[bytes], seconds: float) -> bool:
-        """Note something for a host that is watching; say whether it will be seen."""
+        """Note something for the host; say whether it will be seen."""
         notes = self._notes
-        if len(frames) > 1 or self.sent is None or not notes.is_watched():
+        if len(frames) > 1 or self.sent is None:
+            return False
+        if not self.has_host_look():
             return False
         if not notes.add(frames[0], self.sent, seconds):
             return False
         if not notes.is_watched():
-            self._send_frames(protocol.encode(protocol.Void()))  # it looks no more: have it do so
+            self.have_host_look()
         return True
+
+    def has_host_look(self) -> bool:
+        """Whether the host sees what is noted now, without a message."""
+        return self._notes.is_watched() or self._bell.is_whole()
+
+    def have_host_look(self) -> None:
+        """Have the host look at what is noted."""
+        if not self._bell.ring():
+            self._send_frames(protocol.encode(protocol.Void()))
 
     def _send_frames(self, frames: list[bytes]) -> None:
         flags = [0] if len(frames) == 1 else [zeromq.SNDMORE] * (len(frames) - 1) + [0]
@@ -154,9 +167,11 @@ class TaskSocket:
             undisturbed(self._wait)
             self.taking = True
             if self._notes.has_post(self._received):
-                message = _decode([self._notes.post()])
+                post = self._notes.post()
                 self._notes.fetch()
-                return False, [message]
+                if protocol.is_pack([post]):
+                    return True, _unpack(post)
+                return False, [_decode([post])]
             frames = _receive_frames(self._receive_frame)
             self._received += 1
             if protocol.is_pack(frames):
@@ -170,20 +185,22 @@ class TaskSocket:
         notes = self._notes
         if notes.has_post(self._received) or self._look():
             return
-        notes.sleep(begin=True)
-        if not notes.has_post(self._received):
-            self._sleep()
-        notes.sleep(begin=False)
-
-    def _sleep(self) -> None:
         # Not by receiving: a signal that comes while a message does would cost the frame.
-        if not self._has_rested:
-            if self._bell.sleep(LEISURE):
-                return
+        while self._sleep() != MESSAGE and not notes.has_post(self._received):
+            pass
+
+    def _sleep(self) -> str:
+        """Sleep until there may be a message; say what ended it."""
+        notes, sleeper, ended = self._notes, self._sleeper, ""
+        notes.sleep(LIGHTLY if sleeper.hears() else DEEPLY)
+        if not notes.has_post(self._received):
+            ended = sleeper.sleep(-1 if self._has_rested else LEISURE)
+        notes.sleep(AWAKE)
+        if ended == NOTHING:
             self._has_rested = True
             with contextlib.suppress(Exception):
                 failure.prepare()
-        self._bell.sleep()
+        return ended
 
     def _look(self) -> bool:
         """Look for a message that is about to come; say whether it did."""

@@ -26,10 +26,25 @@ class Control(threading.Thread):
         self._socket = socket
         self._lifeline = lifeline
         self._interrupt = interrupt
+        self._ending = False
 
     def run(self) -> None:
-        """Serve until the process ends."""
+        """Serve until the process ends, or the context of the socket does."""
         leave_signals_to_main_thread()
+        try:
+            self._serve()
+        except Exception:  # whatever: to make the one for the end of a context may take files
+            if not self._ending:
+                raise
+        finally:
+            self._socket.close(linger=0)
+
+    def end(self, context: Any) -> None:
+        """End, and the context, which takes until what was said has been sent, or can't be."""
+        self._ending = True
+        context.term()
+
+    def _serve(self) -> None:
         while True:
             message = receive(self._socket, self._lifeline)
             if not isinstance(message, protocol.Interrupt):

@@ -116,6 +116,8 @@ def clean(text: str, limit: int) -> str:
     Lone surrogates (from file names, say) are valid in a str, and in nothing that it is written to.
     """
     length = len(text)
+    if length <= limit and text.isascii():
+        return text
     text = text[:limit].encode("utf-8", "backslashreplace").decode("utf-8")
     return text if length <= limit else f"{text}... ({length} characters)"
 

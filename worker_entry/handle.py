@@ -35,10 +35,15 @@ class RemoteTaskHandle:
     _acknowledged = False
 
     def __init__(
-        self, run: protocol.Run, send: Callable[[protocol.Message], None], codec: Codec, pid: int
+        self,
+        task: int,
+        attempt: int,
+        send: Callable[[protocol.Message], None],
+        codec: Codec,
+        pid: int,
     ) -> None:
-        self._task = run.task
-        self._attempt = run.attempt
+        self._task = task
+        self._attempt = attempt
         self._send = send
         self._codec = codec
         self._pid = pid  #: of the process that may use the socket

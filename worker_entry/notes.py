@@ -8,12 +8,12 @@ at once, and stays whatever its writer dies of. It begins with 64-bit numbers of
     2  taken     bytes of endings that the host has read, ever
     3  lasted    nanoseconds that the last task took
     4  watched   1 while the host looks for endings all the time
-    5  asleep    1 while the worker sleeps until a message wakes it
+    5  asleep    what wakes the worker, if it sleeps: 1 a byte or a message, 2 a message alone
     6  posted    how many messages the host has put into the mailbox, ever
 
     64 .. 320    for each Run, by its number modulo 256: 1 if it is *reclaimed*, and not to begin
-    512 .. 4096  the mailbox
-    4096 ..      a ring of endings
+    512 .. 16384  the mailbox
+    16384 ..     a ring of endings
 
 Runs are numbered from 1 on, as they are sent and taken; both sides count.
 
@@ -23,9 +23,9 @@ other wrote (Dekker 1965, in Dijkstra, EWD 123); that a lock is taken, or the ke
 between keeps processors from exchanging the two. Should both see it, the worker gives way and says
 so: a Run that the host had to take for begun ends as Skipped.
 
-**Endings.** A worker that has more to do does not send how a task ended; it notes that here. Nor
-does one whose host is *watching*: it notes the ending, and what the task reports before that, then
-looks whether that is still so, as the host looks once more when it has said that it is not.
+**Endings.** A worker does not send how a task ended; it notes that here, and what the task reports
+before that, if it is small. Then it rings for the host (see `bell`), but if it has more to do, or
+if the host is *watching* and will look once more when it has said that it watches no longer.
 
 Each is its length (u32), the number of messages that the worker had sent before (u32), the seconds
 that the task took (float), an attempt (u32), a task (u64), and the message. If it has a task, it is
@@ -33,11 +33,12 @@ not a message but what that has returned, one frame: of short calls, little else
 host reads them in between the messages, at their place. They are written before their end is, in
 `written`.
 
-**The mailbox.** To a worker that is awake and has nothing to do, the host sends no message; it puts
-it here, which wakes no thread of ZeroMQ's on either side: its length (u32), the number of messages
-that the host had sent before (u32), and the message. The worker looks here before it receives
-anything, and between saying that it sleeps and doing so; the host looks whether it sleeps once it
-has put the message there, and then wakes it with a Void.
+**The mailbox.** Runs that are small are not sent; they are put here, which wakes no thread of
+ZeroMQ's on either side: the length of the message (u32), the number of messages that the host had
+sent before (u32), and the message. The worker looks here before it receives anything, and between
+saying that it sleeps and doing so; the host looks whether it sleeps once it has put the message
+there, and then wakes it with a byte in a pipe, or, where that can't be, with a Void. There is room
+for the next one when the first Run of the last one has begun.
 
 Where workers are trusted with data alone, the host uses `pread` and `pwrite`, not a map: one could
 cut its file off, which would be a SIGBUS.
@@ -58,8 +59,8 @@ BEGUN, WRITTEN, TAKEN, LASTED, WATCHED, ASLEEP, POSTED = range(7)
 NUMBERS = struct.Struct("=7Q")
 MARKS, MARKS_AT = 256, 64
 POST = struct.Struct("=II")
-POST_AT, MAX_POST = 512, 4096 - 512 - POST.size
-RING, RING_AT = 64 * 1024, 4096
+RING, RING_AT = 64 * 1024, 16 * 1024
+POST_AT, MAX_POST = 512, RING_AT - 512 - POST.size
 SIZE = RING_AT + RING
 #: The largest ending, so that one of them never fills the ring.
 MAX_ENDING = 8 * 1024
@@ -68,6 +69,8 @@ _ENDING = struct.Struct("=IIfIQ")
 EXTRA = _ENDING.size
 _pack_ending = _ENDING.pack
 _INFINITE = float("inf")
+#: What a worker says of its sleep.
+AWAKE, LIGHTLY, DEEPLY = 0, 1, 2
 
 
 #: Whether what one processor writes is seen in that order by all others, without further ado: on
@@ -82,6 +85,14 @@ def fence(lock: Callable[[], Any] = threading.Lock) -> None:
     signal handler raised before it is released.
     """
     lock().acquire(False)
+
+
+def keep_order() -> None:
+    """Have nothing change places, in the eyes of other processors, with what is on the other side
+    of this call: neither what is read nor what is written.
+    """
+    if not KEEPS_ORDER:
+        fence()
 
 
 class Noted(NamedTuple):
@@ -132,15 +143,16 @@ class Notes:
         fence()
         return self._numbers[WATCHED] != 0
 
-    def sleep(self, *, begin: bool) -> None:
-        """Say that a message is needed from now on, or not any more, to make us look here."""
-        self._numbers[ASLEEP] = begin
+    def sleep(self, how: int) -> None:
+        """Say what is needed from now on to make us look here: `AWAKE`, `LIGHTLY`, `DEEPLY`."""
+        self._numbers[ASLEEP] = how
         fence()
 
     def has_post(self, received: int) -> bool:
         """Whether a message is in the mailbox, and its turn has come after so many others."""
         if self._numbers[POSTED] == self._fetched:
             return False
+        keep_order()
         return bool(POST.unpack_from(self._map, POST_AT)[1] == received)
 
     def post(self) -> bytes:
@@ -176,8 +188,7 @@ class Notes:
         else:
             self._map[begin:SIZE] = noted[:room]
             self._map[RING_AT : RING_AT + size - room] = noted[room:]
-        if not KEEPS_ORDER:
-            fence()
+        keep_order()
         numbers[WRITTEN] = written + size
         return True
 

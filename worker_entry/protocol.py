@@ -1,4 +1,4 @@
-"""The wire between host and worker: this docstring is its specification, version 6.
+"""The wire between host and worker: this docstring is its specification.
 
 A message is a list of frames::
 
@@ -12,6 +12,12 @@ A message is a list of frames::
     payload  opaque frames; only kinds that carry values have them, and the last one is never
              empty. Nothing in this file looks inside, and nothing of them is unpickled before the
              peer has proved its token
+
+An Update, of which a task may send thousands, has a frame of its own kind in place of a header::
+
+    what `current` (bits 0 and 1) and `maximum` (bits 2 and 3) are: 0 nothing, 1 a whole number,
+    2 a float; and bit 4, whether there is a text (u8); the two, 8 bytes each (i64, f64); the text,
+    UTF-8
 
 A small message of several frames travels as one, a *bundle*, because a frame costs as much as
 some kilobytes::
@@ -48,7 +54,7 @@ from typing import Any, Sequence, Tuple, Union
 from worker_entry.named import NamedTuple
 
 #: Raised with every change of what is on the wire.
-VERSION = 9
+VERSION = 10
 #: Limit of the JSON header in bytes: texts are cut by their senders below it.
 MAX_HEADER = 4 * 1024 * 1024
 
@@ -243,16 +249,7 @@ _NONE = type(None)
 _KINDS: dict[Any, _Kind] = {
     Hello: _Kind(b"H", False, {"version": (int,), "token": (str,), "pid": (int,)}, False),
     Ready: _Kind(b"Y", False, {}, False),
-    Update: _Kind(
-        b"U",
-        True,
-        {
-            "message": (str, _NONE),
-            "current": (int, float, _NONE),
-            "maximum": (int, float, _NONE),
-        },
-        False,
-    ),
+    Update: _Kind(b"U", True, {}, False),
     Output: _Kind(b"O", True, {"key": (str,)}, True),
     Log: _Kind(b"L", True, {"level": (int,), "text": (str,)}, False),
     Result: _Kind(b"R", True, {}, True),
@@ -268,6 +265,13 @@ _KINDS: dict[Any, _Kind] = {
     Interrupt: _Kind(b"I", True, {}, False),
     Drop: _Kind(b"D", False, {"tasks": (list,)}, False),
     Stop: _Kind(b"S", False, {}, False),
+}
+#: What a number of an Update may be, and how the two are written.
+_NUMBERS: dict[type, int] = {_NONE: 0, int: 1, float: 2}
+_PROGRESS = {
+    one | other << 2: struct.Struct(f"!B{'qqd'[one]}{'qqd'[other]}")
+    for one in range(3)
+    for other in range(3)
 }
 _BY_CODE = {kind.code: (cls, kind) for cls, kind in _KINDS.items()}
 # Those that go with every task have no header: a task, an attempt and a value.
@@ -314,6 +318,8 @@ def encode(message: Message) -> list[bytes]:
             return _join(code, task, attempt, payload)
         kind = _KINDS[cls]
         task, attempt = fields[:2] if kind.about_task else (0, 0)
+        if cls is Update:
+            return _join(kind.code, task, attempt, [_write_progress(*fields[2:])])
         frames: Sequence[bytes] = fields[-1] if kind.payload else ()
         if kind.fields:
             frames = [_encode_header(kind, message), *frames]
@@ -394,6 +400,36 @@ def _encode_header(kind: _Kind, message: Message) -> bytes:
     return written
 
 
+def _write_progress(message: str | None, current: Any, maximum: Any) -> bytes:
+    try:
+        kinds = _NUMBERS[type(current)] | _NUMBERS[type(maximum)] << 2
+    except KeyError as error:
+        raise TypeError(f"a number can't be of type {error.args[0].__name__}") from None
+    if not (message is None or isinstance(message, str)):
+        raise TypeError(f"a text can't be of type {type(message).__name__}")
+    text = b"" if message is None else message.encode("utf-8", "surrogatepass")
+    if len(text) > MAX_HEADER:
+        raise ValueError(f"its text of {len(text)} bytes is too large")
+    flags = kinds | (message is not None) << 4
+    return _PROGRESS[kinds].pack(flags, current or 0, maximum or 0) + text
+
+
+def _read_progress(frame: bytes) -> list[Any]:
+    flags = frame[0] if len(frame) else 0
+    layout = _PROGRESS.get(flags & 15)
+    if layout is None or flags > 31 or not layout.size <= len(frame) <= layout.size + MAX_HEADER:
+        raise RemoteProtocolError("Update: it is no progress")
+    _, current, maximum = layout.unpack_from(frame)
+    text = frame[layout.size :]
+    if text and not flags & 16:
+        raise RemoteProtocolError("Update: it has a text too many")
+    try:
+        message = bytes(text).decode("utf-8", "surrogatepass") if flags & 16 else None
+    except UnicodeDecodeError as error:
+        raise RemoteProtocolError(f"Update: its text is none: {error}") from error
+    return [message, current if flags & 3 else None, maximum if flags & 12 else None]
+
+
 def _fits(value: Any, types: tuple[type, ...]) -> bool:
     # bool is an int to isinstance(), but not on the wire. Larger ints than these can be written by
     # some versions of Python that others then refuse to read.
@@ -423,6 +459,9 @@ def decode(frames: Sequence[bytes]) -> Message:
         raise RemoteProtocolError(f"unknown kind of message {code!r}")
     cls, kind = _BY_CODE[code]
     values: list[Any] = [task, attempt] if kind.about_task else []
+    if cls is Update:
+        values += _read_progress(frames[0] if frames else b"")
+        frames = frames[1:]
     if kind.fields:
         values += _decode_header(cls.__name__, kind, frames[:1])
         frames = frames[1:]

@@ -23,45 +23,64 @@ from typing import Any
 from worker_entry import zeromq
 from worker_entry.streams import identity
 
+#: What ends a sleep.
+MESSAGE, BYTE, NOTHING = "message", "byte", "nothing"
+
 
 class SignalBell:
-    """Sleeps until there is a message; for the main thread.
+    """Sleeps until there is a message, or a byte of the host's; for the main thread.
+
+    Args:
+        zmq_socket: Where messages arrive.
+        bell: Where the host rings, if it has put a message elsewhere; -1 if it can't.
 
     Attributes:
         ends: What is read from and what is written to; empty if no descriptor can be had.
     """
 
-    def __init__(self, zmq_socket: Any) -> None:
+    def __init__(self, zmq_socket: Any, bell: int = -1) -> None:
         self._socket = zmq_socket
+        self._bell = bell
+        self._bell_identity = identity(bell) if bell >= 0 else None
         self.ends: tuple[int, ...] = ()
         self._number = -1  #: of the end that is written to
         self._identities: tuple[Any, ...] = ()
         self._make()
 
-    def sleep(self, limit: int = -1) -> bool:
-        """Sleep until there is a message; handlers of signals run meanwhile, and may raise.
+    def hears(self) -> bool:
+        """Whether the host can end the sleep by a byte: tasks may have closed what has it."""
+        return self._bell_identity is not None and identity(self._bell) == self._bell_identity
+
+    def sleep(self, limit: int = -1) -> str:
+        """Sleep until there is something; handlers of signals run meanwhile, and may raise.
 
         Args:
             limit: The milliseconds after which to stop waiting; -1: none.
 
         Returns:
-            Whether there is a message.
+            What ended it: `MESSAGE`, `BYTE`, or `NOTHING` if that was the limit.
         """
         while True:
             if not self._is_whole():
                 self._make()
+            watched = self._watched
+            if self.hears():
+                watched = [*watched, (self._bell, zeromq.POLLIN)]
             theirs = _ring(self._number)
             try:
-                ready = zeromq.poll(self._watched, limit)
+                ready = [found for found, _ in zeromq.poll(watched, limit)]
             finally:
                 _ring(theirs)
-            if ready and ready[0][0] is self._socket:
-                return True
+            if self._bell in ready and self.hears():
+                _drain(self._bell)
+            if self.ends and self.ends[0] in ready and self._is_whole():
+                _drain(self.ends[0])  # otherwise there is a new pair for the next turn
+            if self._socket in ready:
+                return MESSAGE
+            if self._bell in ready:
+                return BYTE
             if not ready and limit >= 0:
-                return False
-            if ready and self._is_whole():  # otherwise there is a new pair for the next turn
-                with contextlib.suppress(OSError):  # a child that was forked took it
-                    os.read(self.ends[0], 4096)
+                return NOTHING
 
     def _is_whole(self) -> bool:
         """Whether the ends are still ours, and neither closed nor somebody else's by now."""
@@ -85,6 +104,11 @@ class SignalBell:
             os.set_blocking(end, False)
         self._watched.append((ends[0], zeromq.POLLIN))
         self._number = ends[1]  # last: only now it is whole
+
+
+def _drain(number: int) -> None:
+    with contextlib.suppress(OSError):  # a child that was forked took it
+        os.read(number, 4096)
 
 
 def _ring(number: int) -> int:

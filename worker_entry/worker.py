@@ -19,7 +19,8 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, NoReturn, Sequence
 
 from worker_entry import failure, kept, protocol, zeromq
-from worker_entry.calling import Caller, UnusableError, describe
+from worker_entry.bell import Bell
+from worker_entry.calling import Caller, Plain, UnusableError, describe
 from worker_entry.codec import Codec, type_name
 from worker_entry.connection import TaskSocket, connect, give_up, receive, undisturbed
 from worker_entry.control import Control, go_first, tie_to_host
@@ -55,7 +56,7 @@ class Worker:
         self._seconds = 0.0  #: what the last task took
         self._told: protocol.Message | None = None  #: the last ending, if it went as a message
         self._worn = False  #: the host was told to replace us
-        self._function_of_batch: Any = None  #: the same for all calls of the batch in hand
+        self._function: Plain | None = None  #: the same for all calls of the batch in hand
         # The control thread may learn of a cancellation before the main thread has read the Run.
         self._lock = threading.Lock()
         self._handle: RemoteTaskHandle | None = None
@@ -118,17 +119,24 @@ class Worker:
     # -- one task ---------------------------------------------------------------------------------
 
     def _run(self, run: protocol.Run) -> protocol.Message:
+        """Run a task; return how it ended, or Void if that has been noted."""
         # The notes before anything of the user's runs, and unpickling arguments already may.
         if not self._notes.begin():
             return protocol.Skipped(run.task, run.attempt)
+        if run.task and len(run.payload) == 2:  # an initializer has no number to be noted by
+            try:
+                call = (run.task, run.attempt, run.payload[1])
+                return self._call_plain(run.payload[0], call) or protocol.Void()
+            finally:
+                self._function = None
         return self._run_begun(run)
 
     def _run_begun(self, run: protocol.Run) -> protocol.Message:
         began = perf_counter()
-        handle = RemoteTaskHandle(run, self._socket.tell, self._codec, self._pid)
+        handle = self._make_handle(run.task, run.attempt)
         error: BaseException | None = None
         try:
-            self._begin(run, handle)
+            self._begin(handle)
             ending = self._attempt(run, handle)
         except BaseException as raised:
             error = raised
@@ -138,59 +146,68 @@ class Worker:
         del error  # its traceback holds this frame
         undisturbed(partial(self._end, handle))
         self._seconds = perf_counter() - began
-        if not handle._acknowledged:
-            return ending
-        undisturbed(partial(kept.drop, [run.task]))
-        return protocol.Canceled(run.task, run.attempt)
+        return self._acknowledge(handle) or ending
 
     def _run_batch(self, runs: protocol.Runs) -> None:
         """Make calls that came together, as if each had come by itself."""
         target, calls = _split(runs)
         left = len(calls)
-        self._function_of_batch = None
+        self._function = None
         for call in calls:
             left -= 1
             ending: protocol.Message | None = None
             if self._notes.begin():
-                ending = self._call_in_batch(target, call)
+                ending = self._call_plain(target, call)
                 if ending is None and left:
                     continue
             else:
                 ending = protocol.Skipped(call.task, call.attempt)
             ending = ending or protocol.Void()
             undisturbed(partial(self._hand_in, ending, left == 0, restore=left == 0))
-        self._function_of_batch = None
+        self._function = None
 
-    def _call_in_batch(self, target: bytes, call: Call) -> protocol.Message | None:
+    def _call_plain(self, target: bytes, call: tuple[int, int, bytes]) -> protocol.Message | None:
         """Do what `_run_begun` does, in less time if a call of the function is all there is to it.
 
         Return the ending, or None if that has been noted.
         """
+        task, attempt, arguments = call
         began = perf_counter()
         error: BaseException | None = None
+        handle: RemoteTaskHandle | None = None
         frames: Sequence[Any] = ()
         try:
-            function = self._function_of_batch
-            if function is None:
-                function = self._function_of_batch = self._caller.plain_function(target)
-            if function is not None:
-                args, kwargs = self._caller.loads_arguments((call.arguments,))
-                frames = self._caller.dumps(function(*args, **kwargs))
+            plain = self._function
+            if plain is None:
+                plain = self._function = self._caller.plain_function(target)
+            if plain is not None:
+                args, kwargs = self._caller.loads_arguments((arguments,))
+                if plain.takes_handle and self._caller.wants_handle(plain.function, args, kwargs):
+                    handle = kwargs["task"] = self._make_handle(task, attempt)
+                    self._begin(handle)
+                frames = self._caller.dumps(plain.function(*args, **kwargs))
         except BaseException as raised:
             error = raised
         if os.getpid() != self._pid:
             _leave_child(error)
-        if error is None and not frames:  # it takes the handle, say
-            payload = (target, call.arguments)
-            return self._run_begun(protocol.Run(call.task, call.attempt, payload))
+        if error is None and not frames:
+            return self._run_begun(protocol.Run(task, attempt, (target, arguments)))
         ending: protocol.Message | None = None
         if error is not None:
-            ending = protocol.Failure(call.task, call.attempt, describe(error))
+            ending = protocol.Failure(task, attempt, describe(error))
             del error  # its traceback holds this frame
-        return self._end_in_batch(call, frames, ending, began)
+        if handle is not None:
+            undisturbed(partial(self._let_go, handle))
+            ending = self._acknowledge(handle) or ending
+        return self._end_plain(task, attempt, frames, ending, began)
 
-    def _end_in_batch(
-        self, call: Call, frames: Sequence[Any], ending: protocol.Message | None, began: float
+    def _end_plain(
+        self,
+        task: int,
+        attempt: int,
+        frames: Sequence[Any],
+        ending: protocol.Message | None,
+        began: float,
     ) -> protocol.Message | None:
         try:
             self._tidy_up()
@@ -199,12 +216,12 @@ class Worker:
             self._seconds = perf_counter() - began
             sent = self._socket.sent
             if ending is None and len(frames) == 1 and sent is not None:
-                task, attempt, _ = call
-                if self._notes.add(frames[0], sent, self._seconds, task, attempt):
+                may_note = self._packed or self._socket.has_host_look()
+                if may_note and self._notes.add(frames[0], sent, self._seconds, task, attempt):
                     return None
         except BaseException:  # of a signal handler; an end that is noted twice is heard of once
             undisturbed(self._tidy_up)
-        return ending or protocol.Result(call.task, call.attempt, tuple(frames))
+        return ending or protocol.Result(task, attempt, tuple(frames))
 
     def _hand_in(self, ending: protocol.Message, bell: bool, *, restore: bool = True) -> None:
         """Tell the host of an end.
@@ -217,15 +234,21 @@ class Worker:
         if not self._packed:
             self._notes.end(self._seconds)
             # Is it watched, the host is about to have another task for us.
-            self._socket.expects = self._notes.is_watched()
-            sent = self._socket.sent
-            self._socket.tell_ending(ending, self._seconds)
-            noted = sent == self._socket.sent
-            self._told = None if noted or not _is_small(ending) else ending
-        elif type(ending) is protocol.Void or not self._note(ending):
+            watched = self._notes.is_watched()
+            self._socket.expects = True
+            self._told = None
+            if type(ending) is not protocol.Void:
+                sent = self._socket.sent
+                self._socket.tell_ending(ending, self._seconds)
+                if sent != self._socket.sent and _is_small(ending):
+                    self._told = ending
+            elif not watched:
+                self._socket.have_host_look()
+        elif type(ending) is not protocol.Void and not self._note(ending):
             self._socket.send_ending(ending)
         elif bell:
-            self._socket.send_ending(protocol.Void())  # the host gets what it is to look at
+            self._socket.expects = True
+            self._socket.have_host_look()
         if restore:
             self._streams.restore()  # while the host is reading
 
@@ -242,8 +265,21 @@ class Worker:
         frames = protocol.encode(ending)
         return len(frames) == 1 and self._notes.add(frames[0], sent, self._seconds)
 
+    def _make_handle(self, task: int, attempt: int) -> RemoteTaskHandle:
+        return RemoteTaskHandle(task, attempt, self._socket.tell, self._codec, self._pid)
+
+    def _acknowledge(self, handle: RemoteTaskHandle) -> protocol.Message | None:
+        """Return the ending of a task that has agreed to be canceled."""
+        if not handle._acknowledged:
+            return None
+        undisturbed(partial(kept.drop, [handle._task]))
+        return protocol.Canceled(handle._task, handle._attempt)
+
     def _end(self, handle: RemoteTaskHandle) -> None:
         self._tidy_up()
+        self._let_go(handle)
+
+    def _let_go(self, handle: RemoteTaskHandle) -> None:
         handle._close()
         with self._lock:
             self._handle = None
@@ -255,10 +291,10 @@ class Worker:
         if rebuild is not None:
             rebuild.hide_spaces()
 
-    def _begin(self, run: protocol.Run, handle: RemoteTaskHandle) -> None:
+    def _begin(self, handle: RemoteTaskHandle) -> None:
         with self._lock:
             self._handle = handle
-            self._current = (run.task, run.attempt)
+            self._current = (handle._task, handle._attempt)
             if self._canceled_early == self._current:
                 handle._request_cancel()
 
@@ -322,7 +358,9 @@ def serve(config: dict[str, Any]) -> None:
     control.send(hello)
     # While that is on its way, and the host's answer, everything is made ready.
     notes = Notes(config["started_file"])
-    tasks = TaskSocket(connect(context, config, config["task_identity"]), notes)
+    bell = Bell(config["bell"], bytes.fromhex(config["mark"]))
+    socket = connect(context, config, config["task_identity"])
+    tasks = TaskSocket(socket, notes, bell, config["woken_by"])
     codec = _make_codec(config)
     if isinstance(codec.carrier, WorkerCarrier):
         tasks.carried = codec.carrier.carried
@@ -333,9 +371,11 @@ def serve(config: dict[str, Any]) -> None:
         sys.exit(f"wetlands: the host rejected this worker: {answer.reason}")
     if not isinstance(answer, protocol.Welcome):
         give_up(f"{type(answer).__name__} in place of a welcome")
-    Control(control, config["lifeline"], worker.interrupt).start()
+    thread = Control(control, config["lifeline"], worker.interrupt)
+    thread.start()
     worker.serve()
     tasks.close()
+    thread.end(context)
 
 
 def _make_codec(config: dict[str, Any]) -> Codec:

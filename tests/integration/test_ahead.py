@@ -331,6 +331,7 @@ def test_what_is_sent_alone_does_not_overtake_what_was_to_be_sent_together(
     canceled = [env.submit(module, "same", (f"no {i}",), start=False) for i in range(3)]
     wanted = env.submit(module, "same", ("yes",), start=False)
     driver, loop = pool._driver, pool._host.loop
+    (notes,) = [worker.notes for worker in driver._workers.values()]
 
     def all_at_once() -> None:
         for task in canceled:
@@ -341,7 +342,7 @@ def test_what_is_sent_alone_does_not_overtake_what_was_to_be_sent_together(
             driver.cancel(task, math.inf)
         driver.submit(wanted._order)
         gate.touch()
-        wait_until(loop.transport.readable, 20)  # the end of what holds the worker
+        wait_until(notes.has_more, 20)  # the end of what holds the worker
 
     loop.post(driver, all_at_once)
     assert wanted.wait_for(20).result == "yes"

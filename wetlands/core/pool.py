@@ -89,7 +89,7 @@ class PoolCore(WorkerEvents):
         crew = self._crew
         crew.begin(now)
         self._HANDLERS[type(event)](self, event)
-        if crew.deadlines.first <= now or self.waiting:
+        if crew.deadlines.first <= now or self.waiting.tasks:
             self._expire()
         self._settle()
         return crew.end()
@@ -97,7 +97,7 @@ class PoolCore(WorkerEvents):
     def next_deadline(self) -> float | None:
         """Say when to send `ClockAdvanced` if nothing else happens first."""
         due = self._crew.deadlines.next()
-        if not self.waiting:
+        if not self.waiting.tasks:
             return due
         paused = min(math.inf if due is None else due, self.waiting.next())
         return None if paused == math.inf else paused

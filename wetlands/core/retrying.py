@@ -57,46 +57,49 @@ class Waiting:
 
     O(log n) each; a task that is taken out leaves its place in the heap behind, and those are
     swept when they outnumber the tasks.
+
+    Attributes:
+        tasks: Those that wait, with when that is over; to be read.
     """
 
     def __init__(self) -> None:
-        self._tasks: dict[int, tuple[float, Task]] = {}
+        self.tasks: dict[int, tuple[float, Task]] = {}
         self._heap: list[tuple[float, int, int]] = []
         self._order = itertools.count()
 
     def __len__(self) -> int:
-        return len(self._tasks)
+        return len(self.tasks)
 
     def __contains__(self, task: int) -> bool:
-        return task in self._tasks
+        return task in self.tasks
 
     def add(self, task: Task, due: float) -> None:
         """Have the task wait until ``due``; it may wait already."""
-        self._tasks[task.id] = (due, task)
+        self.tasks[task.id] = (due, task)
         if due < math.inf:
             heapq.heappush(self._heap, (due, next(self._order), task.id))
         self._sweep()
 
     def remove(self, task: int) -> None:
         """Take a task out before its time."""
-        del self._tasks[task]
+        del self.tasks[task]
         self._sweep()
 
     def pop(self, now: float) -> Task | None:
         """Take out a task whose pause is over, the one that is due first; None if there is none."""
         while self._heap and self._heap[0][0] <= now:
             due, _, task = heapq.heappop(self._heap)
-            if self._tasks.get(task, (math.inf, None))[0] == due:
-                found = self._tasks.pop(task)[1]
+            if self.tasks.get(task, (math.inf, None))[0] == due:
+                found = self.tasks.pop(task)[1]
                 self._sweep()
                 return found
         return None
 
     def pop_any(self) -> Task | None:
         """Take out a task, due or not: the one that has waited longest; None if there is none."""
-        if not self._tasks:
+        if not self.tasks:
             return None
-        found = self._tasks.pop(next(iter(self._tasks)))[1]
+        found = self.tasks.pop(next(iter(self.tasks)))[1]
         self._sweep()
         return found
 
@@ -106,15 +109,15 @@ class Waiting:
 
     def clear(self) -> None:
         """Forget everything."""
-        self._tasks.clear()
+        self.tasks.clear()
         self._heap.clear()
 
     def _sweep(self) -> None:
-        if len(self._heap) <= 2 * len(self._tasks) + 8:
+        if len(self._heap) <= 2 * len(self.tasks) + 8:
             return
         self._heap = [
             entry
             for entry in self._heap
-            if self._tasks.get(entry[2], (math.inf, None))[0] == entry[0]
+            if self.tasks.get(entry[2], (math.inf, None))[0] == entry[0]
         ]
         heapq.heapify(self._heap)

@@ -42,20 +42,21 @@ class Ahead:
         """Send a task, together with others, at the end of this pass."""
         run = (command.task, command.attempt)
         worker.lend(run)
-        self.put(worker, protocol.Run(*run, payload))
+        self.put(worker, protocol.Run(*run, payload), worker.sent)
 
-    def put(self, worker: WorkerLink, message: protocol.Run | protocol.Runs) -> None:
-        """Do so with a message, which has to be small."""
+    def put(self, worker: WorkerLink, message: protocol.Run | protocol.Runs, first: int) -> None:
+        """Do so with a message, which has to be small; its first Run has that number."""
         worker.pack += protocol.encode(message)
         if len(worker.pack) == 1:
+            worker.pack_from = first
             self._host.loop.at_end_of_pass(self._driver, lambda: self.flush(worker))
 
     def start(self, worker: WorkerLink, command: StartTask) -> None:
         """Take note that the worker is at a task that it had before."""
         run = (command.task, command.attempt)
         entry = self._driver.entries.get(command.task)
-        if run in worker.reclaimed or entry is None:
-            return  # it was taken back before anybody heard that it could begin
+        if run in worker.reclaimed or entry is None or worker.busy_with == run:
+            return  # it was taken back before anybody heard that it could begin, or has reported
         # Without looking: had those before it printed anything, it would not have been sent.
         worker.begin(run, entry.task, silent=True, ended=run not in worker.runs)
 
@@ -98,9 +99,8 @@ class Ahead:
         """
         if not worker.pack:
             return
-        messages, worker.pack = worker.pack, []
         try:
-            worker.send_pack(self._host.transport, messages)
+            worker.send_pack(self._host.transport)
         except PeerUnreachableError:
             self._driver.call_later(UNREACHABLE, lambda: self._give_up(worker))
 

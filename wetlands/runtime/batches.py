@@ -80,7 +80,8 @@ class Batches:
             self._open.add(entry)
             self.untold += 1
             return
-        self.settle()
+        if self.untold:
+            self.settle()
         most = self._fitting(entry)
         if most > 1:
             self._open, self.untold = self._make(entry, most), 1
@@ -140,7 +141,7 @@ class Batches:
             if self._driver.gate is not None:
                 self._driver.leave_gate(entry)
         payload = batch.encode(runs, made.target, arguments)
-        self._ahead.put(worker, protocol.Runs(*runs[0], payload))
+        self._ahead.put(worker, protocol.Runs(*runs[0], payload), made.entries[0].order)
         if not command.ahead:
             self.start(worker, made, silent=False)
 

@@ -117,10 +117,13 @@ class Driver:
             self._endings,
             self._records,
             self._upkeep,
+            config,
             codec.carrier,
             keeper,
         )
-        self.receive = self._hearing.receive  #: see `LoopClient`
+        # See `LoopClient`.
+        self.receive, self.answer = self._hearing.receive, self._hearing.answer
+        self.answer_all = self._hearing.answer_all
         self._ahead = Ahead(self, host, self._hearing)
         self.watch = Watch(host, self._hearing)
         self.roster = Roster(self, self._staff, self._hearing)
@@ -314,11 +317,12 @@ class Driver:
         worker.payload = entry.payload
         run = protocol.Run(command.task, command.attempt, entry.payload)
         try:
-            worker.hand_over(self._host.transport, run)
+            worker.send_run(self._host.transport, run)
         except PeerUnreachableError:
             # Most likely it is dead, which its exit will tell in words.
             self._host.loop.call_later(self, 1.0, lambda: self._unreachable(worker, command))
-        self.leave_gate(entry)
+        if self.gate is not None:
+            self.leave_gate(entry)
         # While the worker gets to work; its answer can't overtake this, being read here, too.
         entry.task._start(worker.public)
         if len(self.entries) == 1:

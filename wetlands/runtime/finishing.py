@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wetlands.core.commands import ResolveTask
+from wetlands.core.events import Outcome
 from wetlands.runtime.ending import Endings
 from wetlands.runtime.entry import Entry
 from wetlands.runtime.host import Host
@@ -90,6 +91,11 @@ class Finishing:
         try:
             while over:
                 task, command, timeout, worker, seconds = over.popleft()
+                value: Any = command.detail
+                alone = isinstance(value, tuple) and len(value) == 1 and worker is None
+                if alone and command.outcome is Outcome.COMPLETED:
+                    task._complete(self._endings.load, value[0], None, 0.0, time.monotonic())
+                    continue
                 # Only now: many may end at once, and texts take time.
                 task._finish(*self._endings.of(command, task, timeout), worker, seconds)
         finally:

@@ -20,6 +20,7 @@ from wetlands.core.events import (
     WorkerFaulted,
     WorkerWorn,
 )
+from wetlands.core.policy import PoolConfig
 from wetlands.result_proxy import Keeper, ResultProxy
 from wetlands.runtime.ending import Endings, Loader
 from wetlands.runtime.entry import Entry
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
 
 #: Kept values that one message tells a worker to drop: its header has a limit.
 MAX_DROPPED = 10_000
+#: The part of a patience by which it may be too short: not each of thousands of updates is told.
+PRECISION = 0.001
 #: Of so many tasks of a kind that is known to be short, one is looked at.
 SAMPLE = 16
 _ENDINGS = frozenset(
@@ -62,6 +65,7 @@ class Hearing:
         endings: Endings,
         records: Records,
         upkeep: Upkeep,
+        config: PoolConfig,
         carrier: Carrier,
         keeper: Keeper,
     ) -> None:
@@ -73,6 +77,8 @@ class Hearing:
         self._upkeep = upkeep
         self._carrier = carrier
         self._keeper = keeper
+        # Patience is counted from the last news that the core has heard of; it need not be exact.
+        self._often = min(config.worker_timeout, config.look_after) * PRECISION
 
     def receive(self, identity: bytes, frames: list[bytes]) -> None:
         """Handle a message; see `LoopClient`."""
@@ -80,14 +86,24 @@ class Hearing:
         if identity != worker.task_identity:
             self._hear(worker, frames)
             return
-        if worker.watched or worker.has_ahead():
+        if worker.notes is not None and worker.notes.has_more():
             self.take_notes(worker)
         self._hear(worker, frames)
         if worker.advanced is not None:
             self._driver.batches.advance(worker)
         worker.received += 1  # only now: what was noted after it must not be heard of before
-        # While it has more to do, with the next message: several at once cost less.
-        if worker.notes is not None and worker.notes.waits and not worker.has_ahead():
+        if worker.notes is not None and worker.notes.waits:
+            self.take_notes(worker)
+
+    def answer(self, mark: bytes) -> None:
+        """Handle that a worker has rung; see `LoopClient`."""
+        worker = self._staff.by_identity.get(mark)
+        if worker is not None:  # it may have died meanwhile
+            self.take_notes(worker)
+
+    def answer_all(self) -> None:
+        """Handle that any of them may have; see `LoopClient`."""
+        for worker in list(self._staff.links.values()):
             self.take_notes(worker)
 
     def _hear(self, worker: WorkerLink, frames: list[bytes]) -> None:
@@ -114,13 +130,14 @@ class Hearing:
         upto, worker.taking = worker.received if received is None else received, True
         try:
             endings = worker.notes.take(upto)
-            spoke = bool(endings) and self._has_printed(worker)
+            spoke = bool(endings and worker.batches) and self._has_printed(worker)
             batches, at = self._driver.batches, 0
             while at < len(endings):
-                ended = batches.take_results(worker, endings, at, spoke=spoke)
-                if ended > at:
-                    at = ended
-                    continue
+                if worker.batches:
+                    ended = batches.take_results(worker, endings, at, spoke=spoke)
+                    if ended > at:
+                        at = ended
+                        continue
                 self._hear_noted(worker, endings[at], spoke=spoke)
                 at += 1
         except (ValueError, protocol.RemoteProtocolError) as error:
@@ -131,15 +148,18 @@ class Hearing:
             self._driver.batches.advance(worker)
 
     def _hear_noted(self, worker: WorkerLink, noted: Noted, *, spoke: bool) -> None:
-        message: protocol.Message
         if noted.task:
-            message = protocol.Result(noted.task, noted.attempt, (noted.ending,))
-        else:
-            message = protocol.decode([noted.ending])
+            worker.seconds = math.inf if spoke else noted.seconds
+            value = (noted.ending,)
+            self._end(worker, noted.task, noted.attempt, Outcome.COMPLETED, value)
+            return
+        message = protocol.decode([noted.ending])
         if type(message) not in _NOTES:
             raise ValueError(f"{type(message).__name__} is not to be noted")
         if type(message) in _ENDINGS:
             worker.seconds = math.inf if spoke else noted.seconds
+        elif worker.advanced is not None:  # it is about the call after those that have ended
+            self._driver.batches.advance(worker)
         self._RECEIVERS[type(message)](self, worker, message)
 
     def send_dropped(self, link: WorkerLink) -> None:
@@ -267,13 +287,21 @@ class Hearing:
     def _seconds(
         self, worker: WorkerLink, entry: Entry | None, run: tuple[int, int]
     ) -> float | None:
-        """Return how long a task took, if that is noted with its ending, or worth a look."""
-        seconds, worker.seconds = worker.seconds, None
-        if seconds is not None or entry is None or entry.kind is None or worker.notes is None:
-            return seconds
-        if self._driver.core.is_brief(entry.kind) and (worker.number_of(run) or 0) % SAMPLE:
-            return None
-        return math.inf if self._has_printed(worker) else worker.notes.lasted()
+        """Return how long a task took, if that is noted with its ending, or worth a look.
+
+        Of one that has printed, infinity: see `_has_printed`.
+        """
+        noted, worker.seconds = worker.seconds, None
+        if entry is None or entry.kind is None or worker.notes is None:
+            return noted
+        if noted is not None and entry.batch is not None:
+            return noted  # whether it has printed was asked for all that came together
+        brief = self._driver.core.is_brief(entry.kind)
+        if brief and (worker.number_of(run) or 0) % SAMPLE:
+            return noted
+        if self._has_printed(worker):
+            return math.inf
+        return worker.notes.lasted() if noted is None else noted
 
     def _has_printed(self, worker: WorkerLink) -> bool:
         """Whether a worker has printed anything since its task began.
@@ -299,13 +327,26 @@ class Hearing:
 
     def _task_of(self, worker: WorkerLink, task: int, attempt: int) -> Task[Any] | None:
         """Return the task if the worker is busy with it, and note that it is not silent."""
-        if worker.busy_with != (task, attempt):
+        if worker.busy_with != (task, attempt) and not self._have_begun(worker, (task, attempt)):
             return None
         worker.heard = time.monotonic()
-        known_as = self._driver.known_as((task, attempt))
-        self._driver.handle(TaskProgressed(worker.id, *known_as))
+        if worker.heard - worker.progressed >= self._often:
+            worker.progressed = worker.heard
+            known_as = self._driver.known_as((task, attempt))
+            self._driver.handle(TaskProgressed(worker.id, *known_as))
         entry = self._driver.entries.get(task)
         return None if entry is None else entry.task
+
+    def _have_begun(self, worker: WorkerLink, run: tuple[int, int]) -> bool:
+        """Take note that a worker is at a Run; say whether that can be.
+
+        The core may be about to say so: it does one thing after the other.
+        """
+        entry = self._driver.entries.get(run[0])
+        if worker.busy_with is not None or entry is None or not worker.is_first(run):
+            return False
+        worker.begin(run, entry.task, silent=True)
+        return True
 
     _RECEIVERS: ClassVar[dict[type, Callable[[Hearing, WorkerLink, Any], None]]] = {
         protocol.Hello: _greet,

@@ -8,6 +8,7 @@ own: it takes milliseconds, which the loop does not have.
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import json
 import logging
 import os
@@ -21,6 +22,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from wetlands.runtime import reap
+from wetlands.runtime.bell import WorkerBell
 from wetlands.runtime.output import Emit, WorkerOutput
 from wetlands.runtime.process import WorkerProcess
 
@@ -81,7 +83,12 @@ class WorkerPlan:
 
 
 def start_worker(
-    plan: WorkerPlan, slot: int, tag: str, connection: Mapping[str, Any], emit: Emit
+    plan: WorkerPlan,
+    slot: int,
+    tag: str,
+    connection: Mapping[str, Any],
+    emit: Emit,
+    bell: int = -1,
 ) -> WorkerProcess:
     """Start one worker.
 
@@ -91,6 +98,7 @@ def start_worker(
         tag: Marks the worker and whatever it starts.
         connection: Where it connects to, as whom, and the token that proves it.
         emit: Where the lines that it prints go.
+        bell: The end of the host's bell that it may write to; -1 if there is none.
 
     Raises:
         OSError: The interpreter can't be started.
@@ -98,7 +106,7 @@ def start_worker(
     environ = plan.environ[slot]
     # The write end stays here and is not inherited by any other child: its closing, for whatever
     # reason, must mean that this host is gone.
-    lifeline_read, lifeline_write = os.pipe()
+    (lifeline_read, lifeline_write), (bell_read, bell_write) = _make_pipes(2)
     try:
         popen = subprocess.Popen(
             [str(plan.executable), "-I", "-X", "faulthandler", str(WORKER_ENTRY)],
@@ -110,16 +118,18 @@ def start_worker(
             # Its own session: Ctrl-C in a terminal is the host's business, and the worker's
             # number names the group of all that it starts.
             start_new_session=True,
-            pass_fds=(lifeline_read, *plan.inherit),
+            pass_fds=(lifeline_read, bell_read, *((bell,) if bell >= 0 else ()), *plan.inherit),
         )
     except BaseException:
-        os.close(lifeline_write)
+        _close(lifeline_write, bell_write)
         raise
     finally:
-        os.close(lifeline_read)
+        _close(lifeline_read, bell_read)
     config = {
         **connection,
         "lifeline": lifeline_read,
+        "woken_by": bell_read,
+        "bell": bell,
         "sidecar": str(plan.sidecar) if plan.sidecar else "",
         "pickle_protocol": plan.pickle_protocol,
         "by_value": plan.by_value,
@@ -130,15 +140,31 @@ def start_worker(
     }
     try:
         _tell(popen, json.dumps(config).encode())
-        return WorkerProcess(popen, tag, _take_pipes(popen, emit), lifeline_write)
+        output = _take_pipes(popen, emit)
+        return WorkerProcess(popen, tag, output, lifeline_write, WorkerBell(bell_write))
     except BaseException:  # no more descriptors, say
-        os.close(lifeline_write)
+        _close(lifeline_write, bell_write)
         popen.kill()
         popen.wait()
         for stream in (popen.stdin, popen.stdout, popen.stderr):
             if stream is not None:
                 stream.close()
         raise
+
+
+def _make_pipes(count: int) -> list[tuple[int, int]]:
+    pipes: list[tuple[int, int]] = []
+    try:
+        pipes.extend(os.pipe() for _ in range(count))
+    except OSError:  # those that were made before are in the list
+        _close(*itertools.chain(*pipes))
+        raise
+    return pipes
+
+
+def _close(*descriptors: int) -> None:
+    for descriptor in descriptors:
+        os.close(descriptor)
 
 
 def _tell(popen: subprocess.Popen[bytes], config: bytes) -> None:

@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
+import itertools
 import secrets
-from collections.abc import Sequence
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wetlands.core.events import WorkerId
+from wetlands.runtime.bell import MARK
 from wetlands.runtime.notes import WorkerNotes
 from wetlands.runtime.output import Limiter
 from wetlands.runtime.process import WorkerProcess
 from wetlands.runtime.transport import Transport
 from wetlands.task_event import TaskWorker
 from worker_entry import journal, protocol
+from worker_entry.notes import AWAKE, LIGHTLY
 
 if TYPE_CHECKING:
     from wetlands.runtime.batch import Batch
     from wetlands.task import Task
+
+
+_numbers = itertools.count(1)
+
+
+def _mark() -> bytes:
+    return (next(_numbers) % (1 << 8 * MARK)).to_bytes(MARK, sys.byteorder)
 
 
 def _identity() -> bytes:
@@ -36,6 +46,7 @@ class WorkerLink:
     token: str = field(default_factory=lambda: secrets.token_hex(32), repr=False)
     task_identity: bytes = field(default_factory=_identity, repr=False)
     control_identity: bytes = field(default_factory=_identity, repr=False)
+    mark: bytes = field(default_factory=_mark, repr=False)  #: what it writes when it rings
     public_key: str = ""  #: by which the socket knows it, if that is a port
     process: WorkerProcess | None = None
     public: TaskWorker | None = None  #: what users see of it, once there is a process
@@ -50,7 +61,6 @@ class WorkerLink:
     sent: int = 0  #: how many Runs, initializers included
     told: int = 0  #: messages to its task socket
     received: int = 0  #: messages from there
-    watched: bool = False  #: it was, so that it may have noted something of its task
     taking: bool = False  #: what it has noted is being handled
     printed: int = 0  #: how many bytes, before its task began
     seconds: float | None = None  #: noted with the ending that is being handled
@@ -58,7 +68,10 @@ class WorkerLink:
     batches: dict[int, Batch] = field(default_factory=dict, repr=False)  #: those it has
     advanced: Batch | None = field(default=None, repr=False)  #: of which calls have just ended
     pack: list[bytes] = field(default_factory=list, repr=False)  #: those to be sent together
+    pack_from: int = 0  #: the number of the first of them
+    posted: int = 0  #: the same of those that were put into the mailbox last
     heard: float = 0.0  #: when a task of it last sent an update, an output or a log record
+    progressed: float = 0.0  #: and when the core was told of one
     payload: tuple[Any, ...] = ()  #: of that task, which may name segments, until it has answered
     dropped: list[int] = field(default_factory=list)  #: what it keeps, and need not any more
     kept: int = 0  #: how many values it keeps
@@ -86,6 +99,7 @@ class WorkerLink:
             "token": self.token,
             "task_identity": self.task_identity.hex(),
             "control_identity": self.control_identity.hex(),
+            "mark": self.mark.hex(),
             "started_file": str(self.started_file),
         }
 
@@ -152,18 +166,33 @@ class WorkerLink:
         """
         self._send_frames(transport, protocol.encode(message))
 
-    def send_pack(self, transport: Transport, messages: Sequence[bytes]) -> None:
-        """Send it several that are written already; see `send`."""
-        self._send_frames(transport, [protocol.pack(messages)])
+    def send_pack(self, transport: Transport) -> None:
+        """Send it what is in the pack; see `send`."""
+        frames, self.pack = [protocol.pack(self.pack)], []
+        self._hand_over(transport, frames, self.pack_from)
 
-    def hand_over(self, transport: Transport, run: protocol.Run) -> None:
-        """Send a Run to a worker that has none; faster if it is awake. See `send`."""
-        self.watched = False
-        frames = protocol.encode(run)
-        if self.notes is None or len(frames) > 1 or not self.notes.post(frames[0], self.told):
+    def send_run(self, transport: Transport, run: protocol.Run) -> None:
+        """Send it the Run that was given a number last; see `send`."""
+        self._hand_over(transport, protocol.encode(run), self.sent)
+
+    def _hand_over(self, transport: Transport, frames: list[bytes], first: int) -> None:
+        """Send Runs, of which the ``first`` has that number; what is small by the mailbox."""
+        notes = self.notes
+        if (
+            notes is None
+            or len(frames) > 1
+            or notes.begun() < self.posted  # it has not been emptied
+            or not notes.post(frames[0], self.told)
+        ):
             self._send_frames(transport, frames)
-        elif self.notes.is_asleep():  # by now
+            return
+        self.posted = first
+        sleeps = notes.sleeps()
+        if sleeps != AWAKE and not (sleeps == LIGHTLY and self._ring()):
             self._send_frames(transport, protocol.encode(protocol.Void()))
+
+    def _ring(self) -> bool:
+        return self.process is not None and self.process.bell.ring()
 
     def _send_frames(self, transport: Transport, frames: list[bytes]) -> None:
         transport.send_frames(self.task_identity, frames)
@@ -184,6 +213,11 @@ class WorkerLink:
         return first is made and all(
             number > made.entries[0].order for number in self.runs.values()
         )
+
+    def is_first(self, run: tuple[int, int]) -> bool:
+        """Whether it has a Run, and all that it got before that has ended."""
+        has = {**self.runs, **self._in_batches()}
+        return run in has and has[run] == min(has.values())
 
     def number_of(self, run: tuple[int, int]) -> int | None:
         """Return the number of a Run that it has; None if it has none such."""

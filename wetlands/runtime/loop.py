@@ -40,7 +40,8 @@ import math
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Protocol
 
 from wetlands.latch import Latch
@@ -61,8 +62,10 @@ CROWD = 256
 #: How long who leads, or queues, waits for his turn before he looks what else there is to do, in
 #: seconds.
 PATIENCE = 0.001
-#: How long the loop thread leaves the socket to those who lead, in seconds.
-PAUSE = 0.003
+#: How long the loop thread leaves the socket to those who lead, in seconds: longer than these wait
+#: for the interpreter beside a thread that computes.
+PAUSE = 0.02
+_NOTHING: Sequence[int] = ()
 
 
 def _at_once(call: Callable[[], None]) -> None:
@@ -74,6 +77,12 @@ class LoopClient(Protocol):
 
     def receive(self, identity: bytes, frames: list[bytes]) -> None:
         """Handle a message from one of the pool's identities."""
+
+    def answer(self, mark: bytes) -> None:
+        """Handle that one of the pool's workers has rung (`wetlands.runtime.bell`)."""
+
+    def answer_all(self) -> None:
+        """Handle that any of them may have."""
 
     def next_deadline(self) -> float | None:
         """Return when `advance` should be called at the latest."""
@@ -146,8 +155,10 @@ class Loop:
         self._standing_by = False  #: the loop thread sleeps beside the socket
         self._stopping = False
         self._stopped = False  #: the socket is not to be used any more
-        self._sleeper = Sleeper(transport.descriptor)  #: where the loop thread sleeps
-        self._leader = Sleeper(transport.descriptor)
+        self._bell = transport.bell
+        news_from = (transport.descriptor, self._bell.descriptor)
+        self._sleeper = Sleeper(*news_from)  #: where the loop thread sleeps
+        self._leader = Sleeper(*news_from)
         self._thread = threading.Thread(target=self._run, name="wetlands-loop", daemon=True)
 
     def start(self) -> None:
@@ -300,21 +311,21 @@ class Loop:
             with self._role:
                 self._pass(news)
 
-    def _sleep(self) -> bool:
+    def _sleep(self) -> Sequence[int]:
         with self._sleeper as sleeper:
             while True:
                 self._standing_by, self._led = self._led, False
                 # Asked after lying down: who stops the loop later finds somebody to wake.
                 if self._inbox or self._unfinished or self._stopping:
-                    return False
+                    return ()
                 if not self._standing_by:
                     return sleeper.sleep(self._due)
                 # Without a pass in between: who leads would have to wait for its end.
                 sleeper.sleep(self._due, aside=PAUSE)
                 if self._due <= time.monotonic():
-                    return False
+                    return ()
 
-    def _pass_and_give_back(self, news: bool = False) -> None:
+    def _pass_and_give_back(self, news: Sequence[int] = ()) -> None:
         try:
             self._pass(news)
         except BaseException:  # no memory, say
@@ -352,7 +363,7 @@ class Loop:
             # Asked before sleeping, when there is time; it holds for as long as we are here.
             if not self.shield.can_be_had():
                 return
-            expectant, news = self._expectant(), False
+            expectant, news = self._expectant(), _NOTHING
             if expectant is None:
                 with self._leader as sleeper:
                     if not (latch.is_set() or self._unfinished or self._inbox):
@@ -384,7 +395,12 @@ class Loop:
 
     # -- a pass -----------------------------------------------------------------------------------
 
-    def _pass(self, news: bool = False) -> None:
+    def _pass(self, news: Sequence[int] = ()) -> None:
+        """Run a pass.
+
+        Args:
+            news: The descriptors of which it is known that there are news.
+        """
         if self._stopped:
             return
         self._runner = threading.get_ident()
@@ -393,9 +409,14 @@ class Loop:
                 self.clock.note(self._due)
             if self._inbox:
                 self._run_inbox()
-            self._unfinished = self._receive(news)
+            # Who has but one task to wait for looks for its end, or sleeps until there are news.
+            heard = bool(news or self._unfinished or self._unended() > 1)
+            if heard:
+                self._hear(news)
             self._due = self._next_deadline()
             if self._due != math.inf and self._due <= time.monotonic():
+                if not heard:
+                    self._hear(news)
                 self._run_due()
             if self._endings:
                 self._run_endings()
@@ -428,6 +449,29 @@ class Loop:
         for client in list(self._clients):
             try:
                 client.settle()
+            except Exception as error:
+                self._break(client, error)
+
+    def _hear(self, news: Sequence[int]) -> None:
+        self._answer_the_bell(known=self._bell.descriptor in news)
+        self._unfinished = self._receive(self.transport.descriptor in news)
+
+    def _answer_the_bell(self, *, known: bool) -> None:
+        """Have workers heard that have rung.
+
+        Args:
+            known: Whether somebody has.
+        """
+        if not (known or self._bell.has_rung()):
+            return
+        marks = self._bell.answer()
+        calls = [(client, client.answer_all) for client in self._clients]
+        if marks is not None:
+            owners = [(self._identities.get(mark), mark) for mark in marks]
+            calls = [(who, partial(who.answer, mark)) for who, mark in owners if who is not None]
+        for client, call in calls:
+            try:
+                call()
             except Exception as error:
                 self._break(client, error)
 

@@ -12,8 +12,7 @@ from pathlib import Path
 
 from worker_entry import notes
 
-_NOTHING = (0,) * 7
-_YES, _NO = (1).to_bytes(8, sys.byteorder), bytes(8)
+_WAKEABLE = (notes.AWAKE, notes.LIGHTLY)
 
 
 class WorkerNotes:
@@ -33,7 +32,6 @@ class WorkerNotes:
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         self._access: _Mapped | _Asking = _Asking(self._file)
         self._taken = 0
-        self._taken_written = _NO  #: the same, as it is written
         self._posted = 0
         self._marked: set[int] = set()
         self.waits = False  #: there are endings that come after a message that has not been read
@@ -49,11 +47,11 @@ class WorkerNotes:
 
     def begun(self) -> int:
         """Return how many Runs the worker has begun."""
-        return self._numbers()[notes.BEGUN]
+        return self._access.numbers[notes.BEGUN]
 
     def lasted(self) -> float:
         """Return the seconds that its last task took."""
-        return self._numbers()[notes.LASTED] / 1e9
+        return self._access.numbers[notes.LASTED] / 1e9
 
     def assign(self, *numbers: int) -> None:
         """Give Runs their numbers, which others may have had before."""
@@ -68,6 +66,7 @@ class WorkerNotes:
         for number in numbers:
             self._marked.add(number % notes.MARKS)
             self._access.write(b"\1", notes.MARKS_AT + number % notes.MARKS)
+        notes.fence()
         begun = self.begun()
         return [number for number in numbers if number > begun]
 
@@ -77,30 +76,32 @@ class WorkerNotes:
 
     def has_more(self) -> bool:
         """Whether endings have been noted that were not taken."""
-        written = self._access.read(8, 8 * notes.WRITTEN)
-        return written != self._taken_written and len(written) == 8
+        return self._access.numbers[notes.WRITTEN] != self._taken
 
     def post(self, message: bytes, behind: int) -> bool:
-        """Hand over a message to a worker that is idle; say whether it is awake to find it.
+        """Hand over a message to a worker that is idle; say whether there is room, and sense in it.
 
         Args:
             message: The message.
             behind: How many have been sent to it before.
         """
-        if len(message) > notes.MAX_POST or self.is_asleep():
+        if len(message) > notes.MAX_POST or self.sleeps() not in _WAKEABLE:
             return False
         self._access.write(notes.POST.pack(len(message), behind) + message, notes.POST_AT)
+        notes.keep_order()
         self._posted += 1
-        self._access.write(self._posted.to_bytes(8, sys.byteorder), 8 * notes.POSTED)
+        self._access.numbers[notes.POSTED] = self._posted
+        notes.fence()
         return True
 
-    def is_asleep(self) -> bool:
-        """Whether the worker has to be woken to look at what is handed over."""
-        return self._access.read(8, 8 * notes.ASLEEP) != _NO
+    def sleeps(self) -> int:
+        """Return what wakes the worker to look at what is handed over: see `notes.AWAKE`."""
+        return self._access.numbers[notes.ASLEEP]
 
     def watch(self, *, begin: bool) -> None:
         """Tell the worker whether it is being watched: `has_more` is asked all the time."""
-        self._access.write(_YES if begin else _NO, 8 * notes.WATCHED)
+        self._access.numbers[notes.WATCHED] = begin
+        notes.fence()
 
     def take(self, received: float) -> list[notes.Noted]:
         """Return the endings noted since, up to a message that is to come.
@@ -111,11 +112,12 @@ class WorkerNotes:
         Raises:
             ValueError: They make no sense.
         """
-        written, self.waits = self._numbers()[notes.WRITTEN], False
-        if not 0 <= written - self._taken <= notes.RING:
-            raise ValueError("it has noted more than there is room for")
+        written, self.waits = self._access.numbers[notes.WRITTEN], False
         if written == self._taken:
             return []
+        if not 0 <= written - self._taken <= notes.RING:
+            raise ValueError("it has noted more than there is room for")
+        notes.keep_order()
         endings, size = [], 0
         for noted in notes.split(self._ring(self._taken, written)):
             if noted.sent > received:
@@ -124,8 +126,8 @@ class WorkerNotes:
             size += len(noted.ending)
             endings.append(noted)
         self._taken += size + len(endings) * notes.EXTRA
-        self._taken_written = self._taken.to_bytes(8, sys.byteorder)
-        self._access.write(self._taken_written, 8 * notes.TAKEN)
+        notes.keep_order()
+        self._access.numbers[notes.TAKEN] = self._taken
         return endings
 
     def closed(self) -> bool:
@@ -141,11 +143,6 @@ class WorkerNotes:
                 os.close(file)
                 self._path.unlink()
 
-    def _numbers(self) -> tuple[int, ...]:
-        found = self._access.read(notes.NUMBERS.size, 0)
-        # A worker that cuts it off has begun, and noted, nothing that anybody could know of.
-        return notes.NUMBERS.unpack(found) if len(found) == notes.NUMBERS.size else _NOTHING
-
     def _ring(self, begin: int, end: int) -> bytes:
         at, size = begin % notes.RING, end - begin
         found = self._access.read(min(size, notes.RING - at), notes.RING_AT + at)
@@ -159,6 +156,7 @@ class _Asking:
 
     def __init__(self, file: int) -> None:
         self._file = file
+        self.numbers = _AskedNumbers(file)
 
     def read(self, size: int, at: int) -> bytes:
         return _read(self._file, size, at)
@@ -170,22 +168,39 @@ class _Asking:
         pass
 
 
+class _AskedNumbers:
+    """The numbers at the beginning of the file, as `memoryview` would have them.
+
+    Of a worker that has cut it off they are 0: it has done nothing that anybody could know of.
+    """
+
+    def __init__(self, file: int) -> None:
+        self._file = file
+
+    def __getitem__(self, place: int) -> int:
+        found = _read(self._file, 8, 8 * place)
+        return int.from_bytes(found, sys.byteorder) if len(found) == 8 else 0
+
+    def __setitem__(self, place: int, number: int) -> None:
+        _write(self._file, number.to_bytes(8, sys.byteorder), 8 * place)
+
+
 class _Mapped:
     """Reads and writes the file in memory."""
 
     def __init__(self, file: int) -> None:
         self._map = mmap.mmap(file, notes.SIZE)
+        self.numbers = memoryview(self._map)[: notes.NUMBERS.size].cast("Q")
 
     def read(self, size: int, at: int) -> bytes:
         return self._map[at : at + size]
 
     def write(self, data: bytes, at: int) -> int:
-        notes.fence()
         self._map[at : at + len(data)] = data
-        notes.fence()
         return len(data)
 
     def close(self) -> None:
+        self.numbers.release()
         self._map.close()
 
 

@@ -97,6 +97,8 @@ class WorkerOutput:
             self._poll.register(stdout, select.POLLIN)
             self._poll.register(stderr, select.POLLIN)
         self._emit = emit
+        self._owner = _Owner()  #: of what is printed from the last mark on
+        self._printed = -1  #: how much had been then
         self._tail: deque[str] = deque(maxlen=TAIL_LINES)
         self._limiter = Limiter()
 
@@ -116,7 +118,13 @@ class WorkerOutput:
             How many bytes were printed before.
         """
         empty = self.is_silent() if silent is None else silent
-        return sum([stream.mark(task, empty) for stream in self.streams])
+        out, err = self.streams
+        if empty and out.is_as_marked() and err.is_as_marked():  # as most are
+            self._owner.task = task
+            return self._printed
+        self._owner = _Owner(task)
+        self._printed = out.mark(self._owner, empty) + err.mark(self._owner, empty)
+        return self._printed
 
     def is_silent(self) -> bool:
         """Whether there is certainly nothing in the pipes."""
@@ -125,8 +133,8 @@ class WorkerOutput:
 
     def printed(self) -> int:
         """Return how many bytes have been printed, read or not."""
-        silent = self.is_silent()
-        return sum(stream.printed(silent) for stream in self.streams)
+        silent, (out, err) = self.is_silent(), self.streams
+        return out.printed(silent) + err.printed(silent)
 
     def read(self, stream: _Stream) -> bool:
         """Read a chunk and log its lines; False at the end of the stream."""
@@ -181,6 +189,15 @@ class WorkerOutput:
             self._emit(logging.WARNING, f"... {count} lines were left out ...", "stdout", None)
 
 
+class _Owner:
+    """Whose lines are printed; another task's as long as nothing has been."""
+
+    __slots__ = ("task",)
+
+    def __init__(self, task: TaskName | None = None) -> None:
+        self.task = task
+
+
 class _Stream:
     def __init__(self, descriptor: int, name: str, level: int) -> None:
         self.descriptor = descriptor
@@ -190,18 +207,24 @@ class _Stream:
         self._open = True
         self._position = 0  # bytes read so far
         self._partial = b""
-        self._task: TaskName | None = None
-        self._marks: deque[tuple[int, TaskName]] = deque()
+        self._owner = _Owner()
+        self._marks: deque[tuple[int, _Owner]] = deque()
+        self._marked = -1  # where the last mark is
         os.set_blocking(descriptor, False)
 
-    def mark(self, task: TaskName, empty: bool) -> int:
+    def mark(self, owner: _Owner, empty: bool) -> int:
         with self._lock:
-            start = self._position + (0 if empty else self.pending())
+            start = self._marked = self._position + (0 if empty else self.pending())
             if self._marks and self._marks[-1][0] == start:
-                self._marks[-1] = (start, task)  # the task before printed nothing
+                self._marks[-1] = (start, owner)  # the task before printed nothing
             else:
-                self._marks.append((start, task))
+                self._marks.append((start, owner))
             return start
+
+    def is_as_marked(self) -> bool:
+        """Whether nothing has been read since the last mark, nor is right now."""
+        # In this order: a reader keeps the lock from before he reads until that has been counted.
+        return not self._lock.locked() and self._position == self._marked
 
     def printed(self, empty: bool) -> int:
         with self._lock:
@@ -231,7 +254,7 @@ class _Stream:
             begin, self._position = self._position, self._position + len(chunk)
             *last, partial = (self._partial + chunk).rsplit(b"\n", TAIL_LINES + 1)
             while self._marks and self._marks[0][0] < self._position:
-                start, self._task = self._marks.popleft()
+                start, self._owner = self._marks.popleft()
                 # What the task before left open is no beginning of this one's line.
                 partial = chunk[max(0, start - begin) :].rpartition(b"\n")[2]
             self._partial = partial[-CHUNK:]
@@ -250,7 +273,7 @@ class _Stream:
         """Return a last line that has no end."""
         with self._lock:
             partial, self._partial = self._partial, b""
-            return [(self._task, _text(partial))] if partial else []
+            return [(self._owner.task, _text(partial))] if partial else []
 
     def _split(self, chunk: bytes) -> list[tuple[TaskName | None, str]]:
         lines: list[tuple[TaskName | None, str]] = []
@@ -261,18 +284,18 @@ class _Stream:
                 if distance <= 0:
                     # A new task begins: a line that the last one left open ends here.
                     if self._partial:
-                        lines.append((self._task, _text(self._partial)))
+                        lines.append((self._owner.task, _text(self._partial)))
                         self._partial = b""
-                    self._task = self._marks.popleft()[1]
+                    self._owner = self._marks.popleft()[1]
                     continue
                 part = chunk[:distance]
             chunk = chunk[len(part) :]
             self._position += len(part)
             *whole, self._partial = (self._partial + part).split(b"\n")
-            lines += [(self._task, _text(line)) for line in whole]
+            lines += [(self._owner.task, _text(line)) for line in whole]
             if len(self._partial) >= CHUNK:
                 end = _last_character(self._partial)
-                lines.append((self._task, _text(self._partial[:end])))
+                lines.append((self._owner.task, _text(self._partial[:end])))
                 self._partial = self._partial[end:]
         return lines
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import psutil
 
 from wetlands.runtime import reap
+from wetlands.runtime.bell import WorkerBell
 from wetlands.runtime.memory import own_memory
 from wetlands.runtime.output import WorkerOutput
 
@@ -72,6 +73,7 @@ class WorkerProcess:
     tag: str  #: in the environment variables of all that it starts
     output: WorkerOutput
     lifeline: int  #: write end; the worker dies when it closes
+    bell: WorkerBell = field(default_factory=WorkerBell)
     children: list[psutil.Process] = field(default_factory=list)
 
     @property
@@ -112,5 +114,6 @@ class WorkerProcess:
     def close(self) -> None:
         """Release the descriptors of a process that is gone."""
         self.output.close()
+        self.bell.close()
         with contextlib.suppress(OSError):
             os.close(self.lifeline)

@@ -1,4 +1,4 @@
-"""Where a thread sleeps until the socket has news, somebody wakes it, or its time has come."""
+"""Where a thread sleeps until there are news, somebody wakes it, or its time has come."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _LONGEST = 3_600_000
 
 
 class Sleeper:
-    """A descriptor of the socket's, and a pair of sockets to be woken by.
+    """Descriptors that have news, and a pair of sockets to be woken by.
 
     One thread at a time may sleep, within a ``with`` block. At its beginning the thread counts as
     asleep: it looks for work after that, and after each sleep, so that whoever makes some later
@@ -29,7 +29,7 @@ class Sleeper:
         until: When the sleep ends at the latest; infinity for who is not, or not yet, asleep.
     """
 
-    def __init__(self, descriptor: int) -> None:
+    def __init__(self, *descriptors: int) -> None:
         self.until = math.inf
         self._asleep = False
         self._turn = 0  #: how often he has looked for work, or is about to
@@ -37,9 +37,9 @@ class Sleeper:
         self._read, self._write = socket.socketpair()
         self._read.setblocking(False)
         self._write.setblocking(False)
-        self._descriptor = descriptor
-        self._watch_pair = _poll(self._read.fileno())
-        self._watch_both = _poll(self._read.fileno(), descriptor)
+        self._own = self._read.fileno()
+        self._watch_pair = _poll(self._own)
+        self._watch_all = _poll(self._own, *[one for one in descriptors if one >= 0])
 
     def __enter__(self) -> Sleeper:
         self._turn += 1
@@ -50,22 +50,22 @@ class Sleeper:
         self._asleep = False
         self.until = math.inf
 
-    def sleep(self, until: float, aside: float | None = None) -> bool:
-        """Sleep until ``until`` at most, in monotonic seconds; say whether the socket has news.
+    def sleep(self, until: float, aside: float | None = None) -> list[int]:
+        """Sleep until ``until`` at most, in monotonic seconds; return which descriptors have news.
 
         Args:
             until: The moment, or infinity.
-            aside: Sleep beside the socket, and no longer than this, in seconds.
+            aside: Sleep beside the descriptors, and no longer than this, in seconds.
         """
         self.until = until
         left = until if until == math.inf else until - time.monotonic()
         if aside is not None:
             left = min(left, aside)
-        watch = self._watch_both if aside is None else self._watch_pair
-        news = False
+        watch = self._watch_all if aside is None else self._watch_pair
+        news = []
         for descriptor, _ in watch(_milliseconds(left)):
-            if descriptor == self._descriptor:
-                news = True
+            if descriptor != self._own:
+                news.append(descriptor)
             else:
                 with contextlib.suppress(BlockingIOError):  # meant for who slept here before
                     self._read.recv(4096)

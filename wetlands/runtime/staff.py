@@ -33,7 +33,7 @@ class Staff:
     Attributes:
         plan: What workers are started with from now on.
         links: The workers whose end has not been seen yet.
-        by_identity: The same, by the names of their sockets.
+        by_identity: The same, by the names of their sockets, and by what they ring with.
     """
 
     def __init__(
@@ -61,9 +61,9 @@ class Staff:
         link = self.links[worker] = WorkerLink(
             worker, self._host.folder.path / name, trusted=self.plan.trust == "full"
         )
-        for identity in link.identities:
+        for identity in (*link.identities, link.mark):
             self.by_identity[identity] = link
-        self._host.loop.connect(self._client, *link.identities)
+        self._host.loop.connect(self._client, *link.identities, link.mark)
         if self.plan.initializer:
             self.guard()  # which one worker runs while others wait to be started
         self._host.launcher.post(lambda: self._start(link))
@@ -108,10 +108,10 @@ class Staff:
         started = link.last_begun()
         if link.notes is not None:
             link.notes.close()
-        self._host.loop.disconnect(*link.identities)
+        self._host.loop.disconnect(*link.identities, link.mark)
         if self._host.transport.keys is not None:
             self._host.transport.keys.revoke(link.public_key)
-        for identity in link.identities:
+        for identity in (*link.identities, link.mark):
             self.by_identity.pop(identity, None)
         self.links.pop(link.id, None)
         if self._segments is not None:
@@ -128,7 +128,8 @@ class Staff:
             # The dot at its end keeps the tag of incarnation 1 apart from that of 10.
             pool, (slot, incarnation) = f"{self._host.reaper.tag}/{id(self):x}", link.id
             tag = f"{pool}.{slot}.{incarnation}."
-            process = start_worker(self.plan, slot, tag, connection, self._emitter(slot))
+            bell = self._host.transport.bell.end
+            process = start_worker(self.plan, slot, tag, connection, self._emitter(slot), bell)
             self._host.reaper.add(process.pid)
         except Exception as error:
             death = Death(None, str(error))

@@ -50,7 +50,6 @@ class Watch:
         notes = None if worker is None else worker.notes
         if worker is None or worker.busy_with is None or notes is None or notes.closed():
             return
-        worker.watched = True
         notes.watch(begin=True)
         try:
             found = self._look_at(worker, notes)

@@ -421,7 +421,7 @@ MUTANTS = [
     Mutant(
         "places in the heap are not swept",
         "retrying",
-        "        if len(self._heap) <= 2 * len(self._tasks) + 8:\n            return\n",
+        "        if len(self._heap) <= 2 * len(self.tasks) + 8:\n            return\n",
         "        return\n",
     ),
 ]

@@ -27,9 +27,9 @@ def test_a_thread_that_is_about_to_sleep_learns_of_the_end(tmp_path: Path) -> No
     loop = Loop(Transport(tmp_path))
     woken, sleep, wake = threading.Event(), loop._sleep, loop._sleeper.wake
 
-    def sleep_late() -> None:
+    def sleep_late() -> Any:
         woken.wait(5)  # between the look at what is to do and lying down
-        sleep()
+        return sleep()
 
     def wake_early() -> None:
         wake()

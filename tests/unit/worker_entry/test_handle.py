@@ -29,7 +29,7 @@ def sent() -> Sent:
 
 @pytest.fixture
 def handle(sent: Sent) -> RemoteTaskHandle:
-    return RemoteTaskHandle(protocol.Run(5, 2, ()), sent, Codec(4, False), os.getpid())
+    return RemoteTaskHandle(5, 2, sent, Codec(4, False), os.getpid())
 
 
 def test_what_is_said_carries_task_and_attempt(handle: RemoteTaskHandle, sent: Sent) -> None:
@@ -134,7 +134,7 @@ def test_a_handler_may_report_in_the_middle_of_a_report() -> None:
             handle.log("from a signal handler")
         sent.append(message)
 
-    handle = RemoteTaskHandle(protocol.Run(1, 0, ()), send, Codec(4, False), os.getpid())
+    handle = RemoteTaskHandle(1, 0, send, Codec(4, False), os.getpid())
     handle.update("outer")
     assert [type(message).__name__ for message in sent] == ["str", "Log", "Update"]
 

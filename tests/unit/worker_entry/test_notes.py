@@ -143,13 +143,25 @@ def test_nothing_is_handed_over_that_has_no_room(both: Both) -> None:
     assert not both.worker.has_post(0)
 
 
-def test_nothing_is_handed_over_to_a_worker_that_sleeps(both: Both) -> None:
-    both.worker.sleep(begin=True)
-    assert both.host.is_asleep()
+def test_nothing_is_handed_over_to_a_worker_that_only_a_message_wakes(both: Both) -> None:
+    both.worker.sleep(notes.DEEPLY)
+    assert both.host.sleeps() == notes.DEEPLY
     assert not both.host.post(b"message", 0)
-    both.worker.sleep(begin=False)
+    both.worker.sleep(notes.AWAKE)
     assert not both.worker.has_post(0)
-    assert not both.host.is_asleep()
+    assert both.host.sleeps() == notes.AWAKE
+
+
+def test_to_a_worker_that_a_byte_wakes_it_is(both: Both) -> None:
+    both.worker.sleep(notes.LIGHTLY)
+    assert both.host.post(b"message", 0)
+    assert both.host.sleeps() == notes.LIGHTLY
+    assert both.worker.has_post(0)
+
+
+def test_a_worker_that_says_nonsense_of_its_sleep_gets_messages(both: Both) -> None:
+    both.worker.sleep(2**40)
+    assert not both.host.post(b"message", 0)
 
 
 def test_there_is_more_until_all_of_it_is_taken(both: Both) -> None:
@@ -165,7 +177,7 @@ def test_a_worker_that_cuts_the_file_off_has_begun_nothing(tmp_path: Path) -> No
     both = Both(tmp_path)  # not mapped, as where workers are not trusted
     both.worker.begin()
     both.worker.add(b"ending", 0, 0.5)
-    os.truncate(both.path, 20)
+    os.truncate(both.path, 4)
     assert both.host.begun() == 0
     os.truncate(both.path, 100)
     both.host.take(0)

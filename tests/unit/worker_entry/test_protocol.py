@@ -123,7 +123,7 @@ def test_there_is_a_golden_file_for_every_kind_and_no_other() -> None:
     kinds = {type(message) for message in EXAMPLES.values()}
     assert kinds == {*protocol._KINDS, protocol.Void}
     assert {path.stem for path in GOLDEN.iterdir()} == set(EXAMPLES)
-    assert protocol.VERSION == 9
+    assert protocol.VERSION == 10
 
 
 @given(st.lists(messages.filter(lambda message: len(encode(message)) == 1), max_size=5))
@@ -230,10 +230,6 @@ def test_any_json_in_place_of_a_header_is_a_message_or_refused(name: str, header
         ("hello", "version", 2**63),
         ("hello", "token", None),
         ("hello", "pid", [1]),
-        ("update", "message", 5),
-        ("update", "current", True),
-        ("update", "current", "5"),
-        ("update", "maximum", -(2**63) - 1),
         ("output", "key", None),
         ("log", "level", False),
         ("log", "level", 1e3),
@@ -254,6 +250,37 @@ def test_a_field_of_the_wrong_type_is_refused_on_both_sides(
     del header[field]
     with pytest.raises(RemoteProtocolError, match=field):
         decode([frames[0], json.dumps(header).encode(), *frames[2:]])
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("message", 5), ("current", True), ("current", "5"), ("maximum", -(2**63) - 1)],
+)
+def test_a_progress_of_the_wrong_type_is_not_sent(field: str, value: Any) -> None:
+    with pytest.raises(LocalProtocolError, match="can't send Update"):
+        encode(EXAMPLES["update"]._replace(**{field: value}))
+
+
+@pytest.mark.parametrize(
+    "progress",
+    [
+        b"\0",
+        b"\3" + bytes(16),
+        b"\x20" + bytes(16),
+        bytes(16),
+        bytes(17) + b"text",
+        b"\x10" + bytes(16) + b"\xff",
+    ],
+    ids=["short", "number", "flags", "cut", "text", "utf-8"],
+)
+def test_what_is_no_progress_is_refused(progress: bytes) -> None:
+    frames = _loose(EXAMPLES["update"])
+    with pytest.raises(RemoteProtocolError, match="Update"):
+        decode([frames[0], progress])
+    with pytest.raises(RemoteProtocolError, match="Update"):
+        decode(frames[:1])
+    with pytest.raises(RemoteProtocolError, match="Update"):
+        decode([*frames, b"more"])
 
 
 @pytest.mark.parametrize(
