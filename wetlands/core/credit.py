@@ -1,10 +1,14 @@
-"""Sending tasks ahead: several at once to a worker, when each takes but microseconds.
+"""Sending tasks ahead: several at once to a worker, when each takes but microseconds, or one.
 
 A worker that gets its next task only after its last answer has been read does nothing for as long
 as a round trip takes, which is a hundred times as long as the shortest of tasks. So a worker that
 is at a short task is sent more of them, as many as are expected to keep it at work for a moment
 (`PoolConfig.credit`). What is expected is the mean of the tasks of the same kind that ended
 lately; a task of a kind that is not known, or that takes longer, is never sent ahead.
+
+A worker at a task of some milliseconds (`PoolConfig.relay`) gets one more, its *relay*, which it
+takes up without a pause. That one is taken back as soon as somebody is idle, or if the task takes
+`PATIENCE` times as long as those of its kind do.
 
 Nothing is promised away by that:
 
@@ -35,6 +39,8 @@ from wetlands.core.pace import Paces
 from wetlands.core.policy import PoolConfig
 from wetlands.core.slot import Slot, SlotState, Task
 
+#: For how long a relay waits at most: how many times what is expected of the task before it.
+PATIENCE = 2.0
 #: After so many looks in vain the pause between them grows no more.
 LOOKS = 10
 
@@ -71,8 +77,15 @@ class Credit(PoolActions):
         slot.calls = task.calls
         if task.calls > 1:
             self._expect_news(slot)
-        if self._lends and not slot.full and self._has_room(slot):
+        if self._lends and not slot.full:
+            self._offer(slot, task)
+
+    def _offer(self, slot: Slot, task: Task) -> None:
+        """Take note of what a worker can be given that is at a task, if that is anything."""
+        if self._has_room(slot):
             self._crew.roomy[slot.worker.slot] = slot
+        elif not slot.has_more() and self.config.credit <= task.expected < self.config.relay:
+            self._crew.relays[slot.worker.slot] = slot
 
     def _has_room(self, slot: Slot) -> bool:
         return slot.load < self.config.credit and slot.calls < self.config.credit_limit
@@ -94,6 +107,19 @@ class Credit(PoolActions):
             if expected >= self.config.credit or task.timeout < math.inf:
                 return  # the first one waits for an idle worker, and the others for their turn
             self._lend(next(iter(self._crew.roomy.values())), task, expected)
+
+    def _relay(self) -> None:
+        """Give those their next task, by turns, who are at one of some milliseconds."""
+        relays = self._crew.relays
+        while self.ready and relays:
+            task = next(iter(self.ready.values()))
+            if task.kind is None or task.timeout < math.inf or task.calls > 1:
+                return  # the first one waits for an idle worker, and the others for their turn
+            slot = relays.popitem(last=False)[1]
+            assert slot.task is not None
+            self._lend(slot, task, self._expect(task))
+            slot.stall_due += PATIENCE * slot.task.expected
+            self._crew.stuck[slot.worker.slot] = slot
 
     def _share(self) -> bool:
         """Give the first task to a worker that is awake, and soon done with what it has.
@@ -124,7 +150,7 @@ class Credit(PoolActions):
         if self._has_room(slot):
             self._crew.roomy.move_to_end(slot.worker.slot)
         else:
-            del self._crew.roomy[slot.worker.slot]
+            self._crew.roomy.pop(slot.worker.slot, None)
 
     def _advance(self, slot: Slot, done: Task) -> None:
         """The worker is done with its task, and at the next one of those it has."""
@@ -141,8 +167,8 @@ class Credit(PoolActions):
             crew.commands.append(InterruptTask(slot.worker, task.id, task.attempt))
         crew.arm(slot)
         slot.load = slot.load - done.expected if slot.ahead else task.expected
-        if not slot.full and self._has_room(slot):
-            crew.roomy[slot.worker.slot] = slot
+        if not slot.full:
+            self._offer(slot, task)
 
     def _interrupt_ahead(self, slot: Slot, grace: float, outcome: Outcome, *tasks: Task) -> None:
         """Have tasks that were sent ahead not begin, or stop in time if they have."""
@@ -178,12 +204,15 @@ class Credit(PoolActions):
         self._crew.commands.append(ReclaimTasks(slot.worker))
 
     def _reclaim_stuck(self) -> None:
-        """Take back what waits behind long tasks: somebody has nothing to do."""
+        """Take back what waits behind other tasks: somebody has nothing to do."""
         for slot in list(self._crew.stuck.values()):
-            assert slot.task is not None
-            if slot.task.kind is not None:
-                self.paces.forget(slot.task.kind)
-            self._reclaim(slot)
+            self._take_back(slot)
+
+    def _take_back(self, slot: Slot) -> None:
+        assert slot.task is not None
+        if slot.task.kind is not None and slot.looks > 1:
+            self.paces.forget(slot.task.kind)
+        self._reclaim(slot)
 
     def _stalled(self, slot: Slot) -> None:
         """Nothing came back for long: look, the second time take its task for a long one.
@@ -197,6 +226,9 @@ class Credit(PoolActions):
         if slot.looks > 1:
             self._crew.fill(slot)
             self._crew.stuck[slot.worker.slot] = slot
+            assert slot.task is not None
+            if slot.ahead and slot.task.expected >= self.config.credit:
+                self._take_back(slot)  # a relay, which comes before all that others take next
 
     def _kill(self, slot: Slot, outcome: Outcome, reason: str) -> None:
         if slot.has_more() and slot.state is SlotState.BUSY:

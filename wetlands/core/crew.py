@@ -30,7 +30,9 @@ class Crew:
         self.idle: OrderedDict[int, Slot] = OrderedDict()
         self.busy = 0  #: how many slots are
         self.roomy: OrderedDict[int, Slot] = OrderedDict()  #: busy, and can have tasks ahead
-        self.stuck: OrderedDict[int, Slot] = OrderedDict()  #: at a long task, with others behind it
+        self.relays: OrderedDict[int, Slot] = OrderedDict()  #: busy, and can be told what is next
+        #: At a long task, with others behind it, or at one of some milliseconds, with its relay.
+        self.stuck: OrderedDict[int, Slot] = OrderedDict()
         self.starting = 0
         self.retired = 0
         self.wanted = config.size
@@ -102,6 +104,7 @@ class Crew:
         """Have nothing sent ahead to a worker: something is to happen when it is idle next."""
         slot.full = True
         self.roomy.pop(slot.worker.slot, None)
+        self.relays.pop(slot.worker.slot, None)
 
     def pin(self, slot: Slot, pinned: bool) -> None:
         """Note whether a worker keeps values; one that does is not let go for lack of work."""
@@ -156,6 +159,7 @@ class Crew:
         if slot.state is SlotState.BUSY:
             self.busy -= 1
             self.roomy.pop(slot.worker.slot, None)
+            self.relays.pop(slot.worker.slot, None)
             self.stuck.pop(slot.worker.slot, None)
         elif state is SlotState.BUSY:
             self.busy += 1

@@ -69,6 +69,8 @@ class PoolConfig:
     credit: float = 0.001
     credit_limit: int = 128
     stall_timeout: float = 0.002
+    #: The longest expected seconds of a task during which its worker is given the next one.
+    relay: float = 0.1
     #: Expected seconds of work that a worker is given at once before an idle one is woken for more.
     wake: float = 0.00025
     #: From the interrupt of a task that ran out of time to the kill of its worker.

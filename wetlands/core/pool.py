@@ -276,6 +276,8 @@ class PoolCore(WorkerEvents):
             self._dispatch(idle[next(reversed(idle))], self.ready.popitem(last=False)[1])
         if self.ready and self._crew.roomy:
             self._send_ahead()
+        if self.ready and self._crew.relays and not self._crew.asleep:
+            self._relay()
         if self._crew.stuck and (idle or self._crew.asleep):
             self._reclaim_stuck()
         while idle and self.closing:

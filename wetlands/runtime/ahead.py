@@ -57,8 +57,7 @@ class Ahead:
         entry = self._driver.entries.get(command.task)
         if run in worker.reclaimed or entry is None or worker.busy_with == run:
             return  # it was taken back before anybody heard that it could begin, or has reported
-        # Without looking: had those before it printed anything, it would not have been sent.
-        worker.begin(run, entry.task, silent=True, ended=run not in worker.runs)
+        worker.begin(run, entry.task, ended=run not in worker.runs)
 
     def check(self, worker: WorkerLink) -> None:
         """Hand on what has ended there."""

@@ -143,9 +143,9 @@ class Batches:
         payload = batch.encode(runs, made.target, arguments)
         self._ahead.put(worker, protocol.Runs(*runs[0], payload), made.entries[0].order)
         if not command.ahead:
-            self.start(worker, made, silent=False)
+            self.start(worker, made, silent=None)
 
-    def start(self, worker: WorkerLink, made: Batch, *, silent: bool = True) -> None:
+    def start(self, worker: WorkerLink, made: Batch, *, silent: bool | None = True) -> None:
         """Take note that a worker is at the first call of those that have not ended."""
         entry = made.entries[0]
         if worker.busy_with == entry.run:

@@ -339,7 +339,7 @@ class Driver:
         if batch is None:
             self._ahead.start(worker, command)
         else:
-            self.batches.start(worker, batch)
+            self.batches.start(worker, batch, silent=None)
 
     def _reclaim(self, command: ReclaimTasks) -> None:
         self._ahead.reclaim(self._workers[command.worker])

@@ -142,14 +142,19 @@ class WorkerLink:
             self.notes.assign(*range(first, self.sent + 1))
 
     def begin(
-        self, run: tuple[int, int], task: Task[Any], *, silent: bool, ended: bool = False
+        self,
+        run: tuple[int, int],
+        task: Task[Any],
+        *,
+        silent: bool | None = None,
+        ended: bool = False,
     ) -> None:
         """Take note of what it is at.
 
         Args:
             run: The Run.
             task: Its task, which is told.
-            silent: Whether nothing before it can have printed anything.
+            silent: Whether nothing before it can have printed anything; None: have a look.
             ended: Whether it has ended meanwhile.
         """
         if not ended:

@@ -210,6 +210,99 @@ MUTANTS = [
         "if task.timeout < math.inf or slot.load",
         "if slot.load",
     ),
+    # -- relays
+    Mutant(
+        "no relays",
+        "pool",
+        "            self._relay()\n",
+        "            pass\n",
+    ),
+    Mutant(
+        "a relay in place of a worker that sleeps",
+        "pool",
+        "if self.ready and self._crew.relays and not self._crew.asleep:",
+        "if self.ready and self._crew.relays:",
+    ),
+    Mutant(
+        "a relay for a task of any length",
+        "credit",
+        "self.config.credit <= task.expected < self.config.relay:",
+        "self.config.credit <= task.expected:",
+    ),
+    Mutant(
+        "a relay for who has calls to make",
+        "credit",
+        "elif not slot.has_more() and self.config.credit",
+        "elif not slot.ahead and self.config.credit",
+    ),
+    Mutant(
+        "a relay that can't be sent ahead",
+        "credit",
+        "if task.kind is None or task.timeout < math.inf or task.calls > 1:",
+        "if task.timeout < math.inf or task.calls > 1:",
+    ),
+    Mutant(
+        "a relay with a time limit",
+        "credit",
+        "if task.kind is None or task.timeout < math.inf or task.calls > 1:",
+        "if task.kind is None or task.calls > 1:",
+    ),
+    Mutant(
+        "a relay of several calls",
+        "credit",
+        "if task.kind is None or task.timeout < math.inf or task.calls > 1:",
+        "if task.kind is None or task.timeout < math.inf:",
+    ),
+    Mutant(
+        "a relay is not waited for as long as its task takes",
+        "credit",
+        "            slot.stall_due += PATIENCE * slot.task.expected\n",
+        "",
+    ),
+    Mutant(
+        "a relay stays where it is beside an idle worker",
+        "credit",
+        "            slot.stall_due += PATIENCE * slot.task.expected\n"
+        "            self._crew.stuck[slot.worker.slot] = slot\n",
+        "            slot.stall_due += PATIENCE * slot.task.expected\n",
+    ),
+    Mutant(
+        "a relay waits for as long as its task takes",
+        "credit",
+        "                self._take_back(slot)  # a relay",
+        "                pass  # a relay",
+    ),
+    Mutant(
+        "all is taken back from who is slow",
+        "credit",
+        "if slot.ahead and slot.task.expected >= self.config.credit:",
+        "if slot.ahead:",
+    ),
+    Mutant(
+        "calls are taken back from who is slow",
+        "credit",
+        "if slot.ahead and slot.task.expected >= self.config.credit:",
+        "if slot.task.expected >= self.config.credit:",
+    ),
+    Mutant(
+        "what is known of a task is forgotten with its relay",
+        "credit",
+        "if slot.task.kind is not None and slot.looks > 1:",
+        "if slot.task.kind is not None:",
+    ),
+    Mutant(
+        "a relay for who is full",
+        "crew",
+        "        self.roomy.pop(slot.worker.slot, None)\n"
+        "        self.relays.pop(slot.worker.slot, None)\n\n    def pin",
+        "        self.roomy.pop(slot.worker.slot, None)\n\n    def pin",
+    ),
+    Mutant(
+        "a relay for who is gone",
+        "crew",
+        "            self.relays.pop(slot.worker.slot, None)\n            self.stuck",
+        "            self.stuck",
+    ),
     # -- tasks of several calls
     Mutant(
         "several calls take no longer than one",
@@ -338,8 +431,8 @@ MUTANTS = [
     Mutant(
         "a wrong expectation is kept",
         "credit",
-        "                self.paces.forget(slot.task.kind)\n",
-        "                pass\n",
+        "            self.paces.forget(slot.task.kind)\n",
+        "            pass\n",
     ),
     Mutant(
         "a stuck worker gets more",
@@ -356,15 +449,14 @@ MUTANTS = [
     Mutant(
         "who has done something is still full",
         "credit",
-        "        if not slot.full and self._has_room(slot):\n"
-        "            crew.roomy[slot.worker.slot] = slot\n",
+        "        if not slot.full:\n            self._offer(slot, task)\n",
         "",
     ),
     Mutant(
         "full worker gets room by an end",
         "credit",
-        "        if not slot.full and self._has_room(slot):\n            crew.roomy[",
-        "        if self._has_room(slot):\n            crew.roomy[",
+        "        if not slot.full:\n            self._offer(slot, task)\n",
+        "        self._offer(slot, task)\n",
     ),
     Mutant(
         "the patience for what was sent ahead is not kept",

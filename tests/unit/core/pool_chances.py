@@ -41,6 +41,7 @@ CONFIGS = made(
     credit_limit=one_of(1, 2, 4, 4, 9, 9, 9),
     stall_timeout=one_of(2.0, 13.0),
     wake=one_of(0.0, 0.5),
+    relay=one_of(0.25, 3.0, 8.0, 8.0),
     restart_limit=one_of(0, 1, 2, 6),
     backoff_base=one_of(0.0, 1.0, 1.0),
     backoff_cap=one_of(3.0),

@@ -102,8 +102,9 @@ class PoolDriver:
     def send_ahead(self, worker, process, run):
         assert not process.full, "something is to happen when it is idle"
         assert worker not in self.bound.values(), "it would keep the bound ones waiting"
-        assert process.load() < self.config.credit, "enough to do"
-        assert process.loads[run[0]] < self.config.credit, "not short"
+        relay = self.can_have_a_relay(process)
+        assert relay or process.load() < self.config.credit, "enough to do"
+        assert relay or process.loads[run[0]] < self.config.credit, "not short"
         assert self.timeouts[run[0]] == math.inf, "nobody could tell when it begins"
         assert not self.is_limited(), "there would be no moment for looking at the limits"
         assert self.calls_of(process) < self.config.credit_limit, "enough to hold"
@@ -113,7 +114,21 @@ class PoolDriver:
         if not self.has_more(process):
             process.stall_at = self.now + self.config.stall_timeout
             process.looks = 0
+        if relay:
+            assert self.kinds[run[0]] is not None, "it can't be sent ahead"
+            assert self.calls[run[0]] == 1, "more than one"
+            assert not any(place.dormant and place.wanted for place in self.places)
+            process.stall_at += 2.0 * process.loads[process.held[0]]
+            process.stuck = True
         process.ahead.append(run)
+
+    def can_have_a_relay(self, process):
+        """Whether it is at a task of some seconds, and has no other."""
+        if process.held is None or process.full or self.is_limited() or self.has_more(process):
+            return False
+        if self.config.credit_limit < 2 or process.kills:
+            return False
+        return self.config.credit <= process.loads[process.held[0]] < self.config.relay
 
     def is_roomy(self, process):
         """Whether it can have more."""
@@ -142,12 +157,13 @@ class PoolDriver:
             assert self.has_more(process), "there is nothing to take back"
         idle = any(p.is_idle() for p in self.alive.values())
         free = idle or any(place.dormant and place.wanted for place in self.places)
-        wanted = process.reclaimed or (process.stuck and free)
+        wanted = process.reclaimed or (process.stuck and free) or process.overstayed
         killed = process.killed_at() <= self.now or process.frozen
         assert wanted or killed, "no reason"
-        if process.stuck and not (process.reclaimed or killed):
+        if process.stuck and process.looks > 1 and not (process.reclaimed or killed):
             self.means.pop(self.kinds[process.held[0]], None)
         process.full, process.stuck, process.returns = True, False, True
+        process.overstayed = False
         process.stall_at = math.inf
         self.answers.append(lambda: self.answer_reclaim(command.worker))
         task = process.held[0]
@@ -174,6 +190,7 @@ class PoolDriver:
         for process in self.alive.values():
             if process.held and process.looks and process.has_stalled(self.now):
                 process.full = process.stuck = True
+                process.overstayed = process.has_relay(self.config.credit)
 
     def answer_check(self, worker):
         while worker in self.alive and self.alive[worker].position() > 1:
@@ -231,7 +248,7 @@ class PoolDriver:
         """The process is done with its task: it goes on with the next one, or is idle."""
         process.held = None
         process.kill_at = math.inf
-        process.looks, process.stuck = 0, False
+        process.looks, process.stuck, process.overstayed = 0, False, False
         if not process.ahead:
             self.becomes_idle(process, at)
             return

@@ -10,6 +10,7 @@ from chances import first, one_of, rule
 from hypothesis.stateful import RuleBasedStateMachine
 from pool_chances import CONFIGS, MAYBE, WORLDS
 from pool_processes import Processes
+from pool_relays import Relays
 from pool_safety import Safety
 from pool_standstill import Standstills
 from pool_user import User
@@ -18,7 +19,7 @@ from wetlands.core import events as on
 from wetlands.core.events import Outcome
 
 
-class PoolWorld(User, Processes, Standstills, Safety):
+class PoolWorld(User, Processes, Standstills, Relays, Safety):
     @first(
         config=CONFIGS,
         world=one_of(*WORLDS),
@@ -33,7 +34,7 @@ class PoolWorld(User, Processes, Standstills, Safety):
         if warm:
             self.run_smoothly()
         if warm and known:
-            self.learn_what_is_quick()
+            self.learn("quick")
 
     # -- time -------------------------------------------------------------------------------------
 

@@ -35,6 +35,7 @@ class Process:
     stall_at: float = math.inf
     looks: int = 0  #: how often somebody has looked whether something came back
     stuck: bool = False  #: it is at a long task, and others wait behind it
+    overstayed: bool = False  #: its task takes so long that its relay must be taken back
     timed_out: bool = False  #: and resolved, while its worker may still be at it
     overdue: bool = False  #: out of its own time, and to be tried again once this run has ended
     stop_wanted: Outcome | None = None
@@ -73,6 +74,9 @@ class Process:
 
     def tasks(self) -> list[int]:
         return [task for task, _ in [self.held, *self.ahead]]
+
+    def has_relay(self, credit: float) -> bool:
+        return bool(self.held and self.ahead and self.loads[self.held[0]] >= credit)
 
     def is_idle(self) -> bool:
         return self.booted and not (self.held or self.asked or self.kills)

@@ -49,7 +49,8 @@ class Safety(PoolBooks):
     @always
     def what_is_wanted_back_was_asked_for(self):
         for process in self.alive.values():
-            if process.held and process.reclaimed and self.has_more(process):
+            wanted = process.reclaimed or process.overstayed
+            if process.held and wanted and self.has_more(process):
                 assert process.returns
 
     @always
@@ -64,6 +65,15 @@ class Safety(PoolBooks):
             if process and process.held and not process.full:
                 many = self.calls_of(process) >= self.config.credit_limit
                 assert many or process.load() >= self.config.credit, "it could begin earlier"
+
+    @always
+    def nobody_lacks_a_relay_who_can_have_one(self):
+        task = next(iter(self.queue), None)
+        if task is None or self.timeouts[task] < math.inf or self.kinds[task] is None:
+            return
+        if self.calls[task] == 1 and not any(p.dormant and p.wanted for p in self.places):
+            processes = [self.current(slot) for slot in range(len(self.places))]
+            assert not any(p and self.can_have_a_relay(p) for p in processes)
 
     @always
     def nothing_waits_behind_a_long_task_beside_an_idle_worker(self):

@@ -13,14 +13,14 @@ from wetlands.core.events import Outcome, WorkerId
 
 
 class Scenes(PoolBooks):
-    def learn_what_is_quick(self):
-        """Have short tasks run until they are known to be short; say whether they can be lent."""
+    def learn(self, kind):
+        """Have tasks run until it is known how long they take; say whether any can be lent."""
         for _ in range(3):
             if self.is_limited() or self.closing or self.broken:
                 return False
-            if self.means.get("quick", (0.0, 0))[1] >= 3:
+            if self.means.get(kind, (0.0, 0))[1] >= 3:
                 break
-            self.submit(timeout=math.inf, number=1, plan=None, kind="quick")
+            self.submit(timeout=math.inf, number=1, plan=None, kind=kind)
             worker = self.bring_to_work(len(self.timeouts) - 1)
             if worker is None:
                 return False
@@ -29,7 +29,7 @@ class Scenes(PoolBooks):
 
     def work_ahead(self, fits):
         """Have a worker at short tasks that ``fits``; return who, or None if there can't be one."""
-        if not self.learn_what_is_quick():
+        if not self.learn("quick"):
             return None
         self.submit_short_ones(number=1)
         worker = self.bring_to_work(len(self.timeouts) - 1)
@@ -307,7 +307,7 @@ class Scenes(PoolBooks):
         cancel=MAYBE,
     )
     def mix_short_tasks_with_another_one(self, number, kind, timeout, cancel):
-        if not self.learn_what_is_quick():
+        if not self.learn("quick"):
             return
         self.submit_short_ones(number=number)
         if cancel:
