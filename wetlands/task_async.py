@@ -7,6 +7,7 @@ import contextlib
 import weakref
 from collections import deque
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from wetlands.task_event import TERMINAL, Listener, TaskEvent, TaskStatus
@@ -49,20 +50,9 @@ class Bell:
 _bells: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Bell] = weakref.WeakKeyDictionary()
 
 
-class Waker:
-    """Resolves a future of the running event loop from another thread."""
-
-    def __init__(self) -> None:
-        loop = asyncio.get_running_loop()
-        self.future: asyncio.Future[None] = loop.create_future()
-        bell = _bells.get(loop)
-        if bell is None:
-            bell = _bells.setdefault(loop, Bell(loop))
-        self._bell = bell
-
-    def wake(self) -> None:
-        """Resolve the future; for any thread."""
-        self._bell.ring(self.future)
+def _bell_of(loop: asyncio.AbstractEventLoop) -> Bell:
+    bell = _bells.get(loop)
+    return _bells.setdefault(loop, Bell(loop)) if bell is None else bell
 
 
 async def result_of(task: Task[T]) -> T:
@@ -82,12 +72,14 @@ async def ended(task: Task[Any]) -> None:
     if task._over:
         return
     # Not a done-callback: a listener that blocks the delivery thread must not stop asyncio.
-    waker = Waker()
-    task._when_ended(waker.wake)
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[None] = loop.create_future()
+    wake = partial(_bell_of(loop).ring, future)
+    task._when_ended(wake)
     try:
-        await waker.future
+        await future
     finally:
-        task._forget_waker(waker.wake)
+        task._forget_waker(wake)
 
 
 def stream_events(task: Task[Any]) -> AsyncIterator[TaskEvent]:
