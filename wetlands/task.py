@@ -51,6 +51,7 @@ T = TypeVar("T")
 #: How long `wait_for()` waits for listeners to see the end, in seconds: a courtesy, not a promise,
 #: since a listener may be waiting for this very thread.
 LISTENER_GRACE = 1.0
+_result_of: Any = None
 
 
 class Task(TaskState[T]):
@@ -249,9 +250,10 @@ class Task(TaskState[T]):
     # -- asyncio ----------------------------------------------------------------------------------
 
     def __await__(self) -> Generator[Any, None, T]:
-        from wetlands.task_async import result_of
-
-        return result_of(self).__await__()
+        global _result_of
+        if _result_of is None:  # programs without asyncio load it never, others once
+            from wetlands.task_async import result_of as _result_of
+        return _result_of(self)  # type: ignore[no-any-return]
 
     async def __aenter__(self) -> Task[T]:
         return self.start()

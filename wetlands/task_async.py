@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import weakref
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Generator
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -33,8 +33,7 @@ class Bell:
     def ring(self, future: asyncio.Future[None]) -> None:
         """Resolve a future; for any thread."""
         self._due.append(future)
-        loop = self._loop()
-        if not self._rung and loop is not None:
+        if not self._rung and (loop := self._loop()) is not None:
             self._rung = True
             with contextlib.suppress(RuntimeError):  # the event loop was closed: nobody waits
                 loop.call_soon_threadsafe(self._resolve)
@@ -55,20 +54,35 @@ def _bell_of(loop: asyncio.AbstractEventLoop) -> Bell:
     return _bells.setdefault(loop, Bell(loop)) if bell is None else bell
 
 
-async def result_of(task: Task[T]) -> T:
-    """Wait for the task's end and return its value; being canceled cancels the task."""
+def result_of(task: Task[T]) -> Generator[Any, None, T]:
+    """Wait for the task's end and return its value; being canceled cancels the task.
+
+    A generator, for `Task.__await__`: a coroutine around another one takes longer than a call.
+    """
     try:
-        await ended(task)
+        yield from _until_ended(task)
     except asyncio.CancelledError:
         task.cancel()
         raise
-    if task.status is TaskStatus.CANCELED:
+    if task._status is TaskStatus.CANCELED:
         raise asyncio.CancelledError(f"{task!r} was canceled")
     return task._value()
 
 
 async def ended(task: Task[Any]) -> None:
     """Wait for the task's end."""
+    await _Ended(task)
+
+
+class _Ended:
+    def __init__(self, task: Task[Any]) -> None:
+        self._task = task
+
+    def __await__(self) -> Generator[Any, None, None]:
+        return _until_ended(self._task)
+
+
+def _until_ended(task: Task[Any]) -> Generator[Any, None, None]:
     if task._over:
         return
     # Not a done-callback: a listener that blocks the delivery thread must not stop asyncio.
@@ -77,7 +91,7 @@ async def ended(task: Task[Any]) -> None:
     wake = partial(_bell_of(loop).ring, future)
     task._when_ended(wake)
     try:
-        await future
+        yield from future
     finally:
         task._forget_waker(wake)
 

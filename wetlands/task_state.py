@@ -331,7 +331,7 @@ class TaskState(Generic[T]):
         with self._lock:
             # In this order: a finalizer may run in between, and with it a pass that ends the task.
             self._wakers = (*self._wakers, wake)
-            if not self._status.is_finished() or wake not in self._wakers:
+            if self._finished is None or wake not in self._wakers:
                 return
             self._forget_waker(wake)
         wake()

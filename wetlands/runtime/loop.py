@@ -140,6 +140,7 @@ class Loop:
         self.clock = Clock()
         self._role = threading.Lock()
         self._inbox: deque[Posted] = deque()
+        self._crowded = CROWD  #: with how much in there who queues runs a pass
         self._clients: list[LoopClient] = []
         self._identities: dict[bytes, LoopClient] = {}
         self._timers: list[tuple[float, int, LoopClient, Callable[[], None]]] = []
@@ -194,7 +195,8 @@ class Loop:
             soon: Whether another thread must run it soon, in case that nothing else happens.
         """
         waiting = len(self._inbox)
-        if waiting and waiting % CROWD == 0:
+        if waiting >= self._crowded:
+            self._crowded = waiting + CROWD
             self._led = True  # the loop thread had better stay away: it would wait for this one
             # Or it is in the middle of a pass, and can't go on: who computes keeps the interpreter
             # for milliseconds (`sys.getswitchinterval`), while workers have nothing to do.
@@ -440,7 +442,9 @@ class Loop:
 
     def _run_inbox(self) -> None:
         # A share of it: who submits thousands must not keep idle workers waiting.
-        for _ in range(min(SHARE, len(self._inbox))):
+        waiting = len(self._inbox)
+        self._crowded = max(0, waiting - SHARE) + CROWD
+        for _ in range(min(SHARE, waiting)):
             posted = self._inbox.popleft()
             try:
                 posted()

@@ -309,7 +309,8 @@ class Pool:
 
     def expect_end(self) -> None:
         """Have news of tasks read at once; called by a task that somebody waits for."""
-        self.check_process()
+        if self._host.forked:
+            self._host.check_process()
         self._host.loop.attend()
 
     def check_process(self) -> None:
