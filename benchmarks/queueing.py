@@ -76,7 +76,7 @@ def _workers(options: Options) -> list[Series]:
             )
             for count in counts
         ]
-        return interleave(subjects, options.choose(5))
+        return interleave(subjects, options.choose(15))
 
 
 def _queued(length: int) -> str:

@@ -94,8 +94,11 @@ def make_config(
         raise ConfigurationError(
             f"frozen_timeout must be {LEAST_FROZEN:g} seconds at least, or None"
         )
+    shares = size / (os.cpu_count() or 1)
     return PoolConfig(
         size=size,
+        # Where workers are more than processors, another one at work saves no time.
+        wake=PoolConfig.credit if shares > 1 else PoolConfig.wake,
         startup_timeout=positive("startup_timeout", startup_timeout),
         worker_timeout=positive("worker_timeout", worker_timeout),
         frozen_timeout=frozen,
@@ -103,7 +106,7 @@ def make_config(
         max_memory=limit("max_memory_per_worker", max_memory_per_worker),
         idle_timeout=positive("idle_timeout", idle_timeout),
         # Of many workers on few processors each has to wait for its turn, which is no stall.
-        stall_timeout=PoolConfig.stall_timeout * max(1.0, size / (os.cpu_count() or 1)),
+        stall_timeout=PoolConfig.stall_timeout * max(1.0, shares),
     )
 
 

@@ -43,13 +43,22 @@ MAX_NAME = 1000
 class Worker:
     """Runs tasks, one at a time, until it is told to stop."""
 
-    def __init__(self, socket: TaskSocket, codec: Codec, notes: Notes, started_file: str) -> None:
+    def __init__(
+        self,
+        socket: TaskSocket,
+        codec: Codec,
+        notes: Notes,
+        started_file: str,
+        *,
+        alert: bool = True,
+    ) -> None:
         self._socket = socket
         self._codec = codec
         self._streams = Streams()
         self._pid = os.getpid()
         self._caller = Caller(codec, started_file)
         self._notes = notes
+        self._alert = alert  #: looks for another task when it has none
         self._line: deque[protocol.Message] = deque()  #: what came in a pack, and is still to do
         self._packed = False  #: whether the message in hand came in one
         self._half = 0  #: of its length: when the host hears of those that ended
@@ -235,7 +244,7 @@ class Worker:
             self._notes.end(self._seconds)
             # Is it watched, the host is about to have another task for us.
             watched = self._notes.is_watched()
-            self._socket.expects = True
+            self._socket.expects = watched or self._alert
             self._told = None
             if type(ending) is not protocol.Void:
                 sent = self._socket.sent
@@ -247,7 +256,7 @@ class Worker:
         elif type(ending) is not protocol.Void and not self._note(ending):
             self._socket.send_ending(ending)
         elif bell:
-            self._socket.expects = True
+            self._socket.expects = self._alert
             self._socket.have_host_look()
         if restore:
             self._streams.restore()  # while the host is reading
@@ -364,7 +373,7 @@ def serve(config: dict[str, Any]) -> None:
     codec = _make_codec(config)
     if isinstance(codec.carrier, WorkerCarrier):
         tasks.carried = codec.carrier.carried
-    worker = Worker(tasks, codec, notes, config["started_file"])
+    worker = Worker(tasks, codec, notes, config["started_file"], alert=config["alert"])
     failure.reserve()
     answer = receive(control, config["lifeline"])
     if isinstance(answer, protocol.Reject):

@@ -104,6 +104,7 @@ class Peer:
             "bell": -1,
             "mark": "",
             "woken_by": -1,
+            "alert": True,
             "sidecar": str(sidecar or ""),
             "pickle_protocol": self.codec.protocol,
             "by_value": by_value,
