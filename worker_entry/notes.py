@@ -50,7 +50,7 @@ import mmap
 import os
 import struct
 import threading
-from typing import Any, Callable, Iterator
+from typing import Any, Callable
 
 from worker_entry.named import NamedTuple
 
@@ -193,12 +193,13 @@ class Notes:
         return True
 
 
-def split(ring: bytes) -> Iterator[Noted]:
-    """Give the endings in a piece of the ring.
+def split(ring: bytes) -> list[Noted]:
+    """Return the endings in a piece of the ring.
 
     Raises:
         ValueError: It is none.
     """
+    endings: list[Noted] = []
     at, end, unpack = 0, len(ring), _ENDING.unpack_from
     while at < end:
         begin = at + EXTRA
@@ -210,4 +211,5 @@ def split(ring: bytes) -> Iterator[Noted]:
             raise ValueError("an ending that is cut off")
         if not 0 <= seconds < _INFINITE:  # nor is it a number that can be compared, maybe
             raise ValueError("an ending of a task that took less than no time, or for ever")
-        yield _new(Noted, (sent, seconds, task, attempt, ring[begin:at]))
+        endings.append(_new(Noted, (sent, seconds, task, attempt, ring[begin:at])))
+    return endings

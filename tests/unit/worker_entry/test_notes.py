@@ -177,6 +177,9 @@ def test_a_worker_that_cuts_the_file_off_has_begun_nothing(tmp_path: Path) -> No
     both = Both(tmp_path)  # not mapped, as where workers are not trusted
     both.worker.begin()
     both.worker.add(b"ending", 0, 0.5)
+    os.truncate(both.path, notes.RING_AT)
+    with pytest.raises(ValueError, match="what is not there"):
+        both.host.take(0)
     os.truncate(both.path, 4)
     assert both.host.begun() == 0
     os.truncate(both.path, 100)
