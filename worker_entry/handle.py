@@ -151,11 +151,11 @@ class RemoteTaskHandle:
 
 
 def _number(name: str, value: Any) -> Number | None:
-    """Return ints and floats of any library as those of Python, which JSON can write."""
+    """Return ints and floats of any library as those of Python, which can be sent."""
     if value is None or type(value) is float:
         return value
     try:
-        # Not every version of index() returns a plain int: bool is an int, and no number in JSON.
+        # Not every version of index() returns a plain int: bool is an int, and not sent as one.
         number = int(operator.index(value))
         return number if abs(number) < 2**63 else float(number)
     except (TypeError, OverflowError):

@@ -118,7 +118,7 @@ _new: Any = tuple.__new__
 
 
 class Notes:
-    """The worker's end. For the main thread."""
+    """The worker's end. For the main thread, but for `add`: one thread at a time."""
 
     def __init__(self, path: str) -> None:
         with open(path, "r+b") as file:

@@ -36,8 +36,8 @@ and gets Welcome or Reject; later Interrupt arrives there, read by a thread of i
 busy main thread hears of it. On the *task* socket, owned by the main thread, it then says Ready,
 gets Run, Runs, Drop and Stop, and answers a Run with any number of Update, Output and Log and
 exactly one of Result, Kept, Failure, Canceled or Skipped, all with the task and attempt of that
-Run. Runs stands for as many Run, and is answered like these. The last message about a Run that came
-in a pack may also be noted where the host finds it (see `notes`). After that it may say Worn,
+Run. Runs stands for as many Run, and is answered like these. What is small may be noted where the
+host finds it instead (see `notes`), and so may Run and Runs. After that it may say Worn,
 whatever the host has sent meanwhile.
 
 Pure: bytes in, messages out. `decode` raises `RemoteProtocolError` for anything that is not a

@@ -60,18 +60,21 @@ class SignalBell:
         Returns:
             What ended it: `MESSAGE`, `BYTE`, or `NOTHING` if that was the limit.
         """
+        hears = self.hears()
         while True:
             if not self._is_whole():
                 self._make()
             watched = self._watched
-            if self.hears():
+            if hears:
                 watched = [*watched, (self._bell, zeromq.POLLIN)]
             theirs = _ring(self._number)
             try:
                 ready = [found for found, _ in zeromq.poll(watched, limit)]
             finally:
                 _ring(theirs)
-            if self._bell in ready and self.hears():
+            if self.hears() != hears:
+                return BYTE  # the host has to be told that it would ring in vain
+            if self._bell in ready:
                 _drain(self._bell)
             if self.ends and self.ends[0] in ready and self._is_whole():
                 _drain(self.ends[0])  # otherwise there is a new pair for the next turn

@@ -240,8 +240,8 @@ class Worker:
             bell: Whether to have the host look, if it is noted.
             restore: Whether to put streams back that the task may have taken.
         """
+        self._notes.end(self._seconds)
         if not self._packed:
-            self._notes.end(self._seconds)
             # Is it watched, the host is about to have another task for us.
             watched = self._notes.is_watched()
             self._socket.expects = watched or self._alert

@@ -198,10 +198,16 @@ class Credit(PoolActions):
         """Take back what the worker has not begun; it gets no more before it is idle."""
         self._crew.fill(slot)
         self._crew.stuck.pop(slot.worker.slot, None)
+        self._crew.recalls.pop(slot.worker.slot, None)
         slot.stall_due = math.inf
         if slot.task is not None:
             slot.task.calls = 1
         self._crew.commands.append(ReclaimTasks(slot.worker))
+
+    def _recall(self) -> None:
+        """Take back what waits behind other tasks, where something else is to come first."""
+        while self._crew.recalls:
+            self._take_back(next(iter(self._crew.recalls.values())))
 
     def _reclaim_stuck(self) -> None:
         """Take back what waits behind other tasks: somebody has nothing to do."""
@@ -224,11 +230,9 @@ class Credit(PoolActions):
         slot.looks += 1
         self._crew.commands.append(CheckWorker(slot.worker))
         if slot.looks > 1:
-            self._crew.fill(slot)
+            if not slot.full:
+                self._crew.fill(slot)  # a relay comes back by that, before all that is queued
             self._crew.stuck[slot.worker.slot] = slot
-            assert slot.task is not None
-            if slot.ahead and slot.task.expected >= self.config.credit:
-                self._take_back(slot)  # a relay, which comes before all that others take next
 
     def _kill(self, slot: Slot, outcome: Outcome, reason: str) -> None:
         if slot.has_more() and slot.state is SlotState.BUSY:

@@ -37,6 +37,7 @@ class Crew:
         self.retired = 0
         self.wanted = config.size
         self.spent = 0  #: how many of those are wanted, and were given up
+        self.recalls: OrderedDict[int, Slot] = OrderedDict()  #: to give back what they have besides
         self.asleep: OrderedDict[int, Slot] = OrderedDict()  #: wanted, and dormant
         self.deadlines = Deadlines(config.size)
         self.story: deque[Transition] = deque(maxlen=256)
@@ -103,6 +104,8 @@ class Crew:
     def fill(self, slot: Slot) -> None:
         """Have nothing sent ahead to a worker: something is to happen when it is idle next."""
         slot.full = True
+        if slot.worker.slot in self.stuck:  # what it has may take for ever
+            self.recalls[slot.worker.slot] = slot
         self.roomy.pop(slot.worker.slot, None)
         self.relays.pop(slot.worker.slot, None)
 

@@ -270,20 +270,22 @@ class PoolCore(WorkerEvents):
 
     def _settle(self) -> None:
         idle = self._crew.idle
+        if self._crew.recalls:
+            self._recall()
         while idle and self.ready:
             if self._crew.roomy and self._share():
                 continue
             self._dispatch(idle[next(reversed(idle))], self.ready.popitem(last=False)[1])
         if self.ready and self._crew.roomy:
             self._send_ahead()
-        if self.ready and self._crew.relays and not self._crew.asleep:
-            self._relay()
         if self._crew.stuck and (idle or self._crew.asleep):
             self._reclaim_stuck()
         while idle and self.closing:
             self._crew.stop(idle[next(reversed(idle))], "closing")
         if self.ready and self._crew.asleep:
             self._crew.wake(len(self.ready))
+        if self.ready and self._crew.relays and not self._crew.asleep:
+            self._relay()
         if self.closing or self.broken or self._crew.spent == self._crew.wanted:
             self._come_to_an_end()
 

@@ -1,8 +1,8 @@
 """Tasks that are sent to a worker before it is done with others; see `wetlands.core.credit`.
 
 Those of one pass travel together. How they end is noted by the worker, in a file (see
-`worker_entry.notes`), and is read here: when a message of the worker arrives, when its tasks are
-taken back, and when it is dead.
+`worker_entry.notes`), and is read when the worker rings, when a message of it arrives, when its
+tasks are taken back, and when it is dead.
 """
 
 from __future__ import annotations

@@ -8,15 +8,17 @@ a short task does.
 All workers ring one bell of their host's, and write who they are, four bytes at once, which a pipe
 keeps together (POSIX, write(2): less than PIPE_BUF). For each worker there is a bell of its own.
 
-Nobody relies on a bell. A pipe that is full, closed by a task, or that can't be inherited (Windows)
-can't be rung, which shows, and then a message goes. A worker that writes nonsense has its host look
-everywhere, which takes a little longer.
+A pipe that is full, closed by a task, or that can't be inherited (Windows) can't be rung, which
+shows, and then a message goes. A worker that writes nonsense has its host look everywhere, which
+takes a little longer. One that reads what others have written, by way of ``/proc``, keeps their
+news from the host until somebody looks at them, a second later (`LookAtWorker`).
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import select
 import sys
 import threading
@@ -25,6 +27,11 @@ import threading
 MARK = 4
 #: Bytes that are read at once, a multiple of those, and how often: as much as a pipe has room for.
 _CHUNK, _MOST = 4096, 16
+
+
+def new_mark() -> bytes:
+    """Return what a worker may ring with; by lot, so that pieces of two make no third."""
+    return secrets.token_bytes(MARK)
 
 
 class HostBell:

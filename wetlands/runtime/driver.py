@@ -349,6 +349,7 @@ class Driver:
 
     def _look(self, command: LookAtWorker) -> None:
         worker, standstill = self._workers[command.worker], None
+        self._hearing.take_notes(worker)  # should it have rung, and somebody else have heard that
         if worker.process is not None and (seen := look_at(worker.process.pid)).stopped:
             # And nothing has come from it, nor has this process been suspended meanwhile.
             standstill = (seen, worker.received, worker.busy_with, self._clock.lost)

@@ -83,7 +83,7 @@ class Hearing:
     def receive(self, identity: bytes, frames: list[bytes]) -> None:
         """Handle a message; see `LoopClient`."""
         worker = self._staff.by_identity[identity]
-        if identity != worker.task_identity:
+        if identity == worker.control_identity:
             self._hear(worker, frames)
             return
         if worker.notes is not None and worker.notes.has_more():
@@ -97,7 +97,7 @@ class Hearing:
 
     def answer(self, mark: bytes) -> None:
         """Handle that a worker has rung; see `LoopClient`."""
-        worker = self._staff.by_identity.get(mark)
+        worker = self._staff.by_mark.get(mark)
         if worker is not None:  # it may have died meanwhile
             self.take_notes(worker)
 
@@ -125,7 +125,7 @@ class Hearing:
             worker: Who.
             received: How many messages have come from it, if not those that have been handled.
         """
-        if worker.notes is None or worker.taking:
+        if worker.notes is None or worker.notes.closed() or worker.taking:
             return  # an ending makes somebody look at those behind it, which are about to follow
         upto, worker.taking = worker.received if received is None else received, True
         try:
@@ -343,9 +343,11 @@ class Hearing:
         The core may be about to say so: it does one thing after the other.
         """
         entry = self._driver.entries.get(run[0])
-        if worker.busy_with is not None or entry is None or not worker.is_first(run):
+        if worker.kill_reason or worker.busy_with is not None:
             return False
-        worker.begin(run, entry.task, silent=True)
+        if entry is None or not worker.is_first(run):
+            return False
+        worker.begin(run, entry.task)
         return True
 
     _RECEIVERS: ClassVar[dict[type, Callable[[Hearing, WorkerLink, Any], None]]] = {

@@ -130,7 +130,8 @@ def start_worker(
         "lifeline": lifeline_read,
         "woken_by": bell_read,
         "bell": bell,
-        # Who looks for what is about to come keeps others from a processor, if these are few.
+        # Who looks for what is about to come keeps others from a processor, if these are few. (As
+        # many workers as there have been at most.)
         "alert": len(plan.environ) <= (os.cpu_count() or 1),
         "sidecar": str(plan.sidecar) if plan.sidecar else "",
         "pickle_protocol": plan.pickle_protocol,

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
 import secrets
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wetlands.core.events import WorkerId
-from wetlands.runtime.bell import MARK
 from wetlands.runtime.notes import WorkerNotes
 from wetlands.runtime.output import Limiter
 from wetlands.runtime.process import WorkerProcess
@@ -22,13 +19,6 @@ from worker_entry.notes import AWAKE, LIGHTLY
 if TYPE_CHECKING:
     from wetlands.runtime.batch import Batch
     from wetlands.task import Task
-
-
-_numbers = itertools.count(1)
-
-
-def _mark() -> bytes:
-    return (next(_numbers) % (1 << 8 * MARK)).to_bytes(MARK, sys.byteorder)
 
 
 def _identity() -> bytes:
@@ -46,7 +36,7 @@ class WorkerLink:
     token: str = field(default_factory=lambda: secrets.token_hex(32), repr=False)
     task_identity: bytes = field(default_factory=_identity, repr=False)
     control_identity: bytes = field(default_factory=_identity, repr=False)
-    mark: bytes = field(default_factory=_mark, repr=False)  #: what it writes when it rings
+    mark: bytes = b""  #: what it writes when it rings
     public_key: str = ""  #: by which the socket knows it, if that is a port
     process: WorkerProcess | None = None
     public: TaskWorker | None = None  #: what users see of it, once there is a process
@@ -185,6 +175,7 @@ class WorkerLink:
         notes = self.notes
         if (
             notes is None
+            or notes.closed()
             or len(frames) > 1
             or notes.begun() < self.posted  # it has not been emptied
             or not notes.post(frames[0], self.told)
@@ -207,10 +198,6 @@ class WorkerLink:
         """It has a Run no more, which is none of a batch."""
         self.runs.pop(run, None)
         self.lent.discard(run)
-
-    def has_ahead(self) -> bool:
-        """Whether it has anything that can be taken back."""
-        return bool(self.lent or self.batches)
 
     def is_at(self, made: Batch) -> bool:
         """Whether all that it got before a batch has ended: else none of that can have ended."""

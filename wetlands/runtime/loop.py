@@ -45,6 +45,7 @@ from functools import partial
 from typing import Protocol
 
 from wetlands.latch import Latch
+from wetlands.runtime.bell import new_mark
 from wetlands.runtime.clock import Clock
 from wetlands.runtime.shield import Shield
 from wetlands.runtime.sleeper import Sleeper
@@ -143,6 +144,7 @@ class Loop:
         self._crowded = CROWD  #: with how much in there who queues runs a pass
         self._clients: list[LoopClient] = []
         self._identities: dict[bytes, LoopClient] = {}
+        self._marks: dict[bytes, LoopClient] = {}  #: never looked up by what comes from the socket
         self._timers: list[tuple[float, int, LoopClient, Callable[[], None]]] = []
         self._endings: dict[LoopClient, deque[Callable[[], None]]] = {}
         self._order = itertools.count()
@@ -285,6 +287,8 @@ class Loop:
             self._clients.remove(client)
         for identity in [i for i, owner in self._identities.items() if owner is client]:
             del self._identities[identity]
+        for mark in [mark for mark, owner in self._marks.items() if owner is client]:
+            del self._marks[mark]
 
     def connect(self, client: LoopClient, *identities: bytes) -> None:
         """Give the client what arrives from these identities."""
@@ -295,6 +299,18 @@ class Loop:
         """Drop what still arrives from these identities."""
         for identity in identities:
             self._identities.pop(identity, None)
+
+    def make_mark(self, client: LoopClient) -> bytes:
+        """Return a new mark for one of the client's workers to ring with."""
+        mark = new_mark()
+        while mark in self._marks:
+            mark = new_mark()
+        self._marks[mark] = client
+        return mark
+
+    def forget_mark(self, mark: bytes) -> None:
+        """Have nobody ring with it any more."""
+        self._marks.pop(mark, None)
 
     def at_end_of_pass(self, client: LoopClient, call: Callable[[], None]) -> None:
         """Run ``call`` when this pass is over, in order for one client: for what wakes threads."""
@@ -469,10 +485,12 @@ class Loop:
         if not (known or self._bell.has_rung()):
             return
         marks = self._bell.answer()
-        calls = [(client, client.answer_all) for client in self._clients]
-        if marks is not None:
-            owners = [(self._identities.get(mark), mark) for mark in marks]
-            calls = [(who, partial(who.answer, mark)) for who, mark in owners if who is not None]
+        if marks is None or not marks <= self._marks.keys():
+            # Nonsense, or one who has died meanwhile: whoever else has rung may be lost in that.
+            calls = [(client, client.answer_all) for client in self._clients]
+        else:
+            owners = [(self._marks[mark], mark) for mark in marks]
+            calls = [(client, partial(client.answer, mark)) for client, mark in owners]
         for client, call in calls:
             try:
                 call()

@@ -80,7 +80,7 @@ class WorkerNotes:
         return self._access.numbers[notes.WRITTEN] != self._taken
 
     def post(self, message: bytes, behind: int) -> bool:
-        """Hand over a message to a worker that is idle; say whether there is room, and sense in it.
+        """Hand over a message, if the last one has been read; say whether there is sense in that.
 
         Args:
             message: The message.
@@ -166,7 +166,7 @@ class _Asking:
         return _write(self._file, data, at)
 
     def close(self) -> None:
-        pass
+        self._file = self.numbers._file = -1  # which may be somebody else's from now on
 
 
 class _AskedNumbers:

@@ -33,7 +33,8 @@ class Staff:
     Attributes:
         plan: What workers are started with from now on.
         links: The workers whose end has not been seen yet.
-        by_identity: The same, by the names of their sockets, and by what they ring with.
+        by_identity: The same, by the names of their sockets.
+        by_mark: The same, by what they write when they ring.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class Staff:
         self.plan = plan
         self.links: dict[WorkerId, WorkerLink] = {}
         self.by_identity: dict[bytes, WorkerLink] = {}
+        self.by_mark: dict[bytes, WorkerLink] = {}
         self._host = host
         self._segments = carrier if isinstance(carrier, HostCarrier) else None
         self._client = client
@@ -61,9 +63,11 @@ class Staff:
         link = self.links[worker] = WorkerLink(
             worker, self._host.folder.path / name, trusted=self.plan.trust == "full"
         )
-        for identity in (*link.identities, link.mark):
+        for identity in link.identities:
             self.by_identity[identity] = link
-        self._host.loop.connect(self._client, *link.identities, link.mark)
+        self._host.loop.connect(self._client, *link.identities)
+        link.mark = self._host.loop.make_mark(self._client)
+        self.by_mark[link.mark] = link
         if self.plan.initializer:
             self.guard()  # which one worker runs while others wait to be started
         self._host.launcher.post(lambda: self._start(link))
@@ -106,12 +110,15 @@ class Staff:
     def see_off(self, link: WorkerLink) -> tuple[int, int] | None:
         """Forget a worker whose process is gone; return the last task that it began, if any."""
         started = link.last_begun()
+        link.pack.clear()  # what was to be sent at the end of this pass
         if link.notes is not None:
             link.notes.close()
-        self._host.loop.disconnect(*link.identities, link.mark)
+        self._host.loop.disconnect(*link.identities)
+        self._host.loop.forget_mark(link.mark)
+        self.by_mark.pop(link.mark, None)
         if self._host.transport.keys is not None:
             self._host.transport.keys.revoke(link.public_key)
-        for identity in (*link.identities, link.mark):
+        for identity in link.identities:
             self.by_identity.pop(identity, None)
         self.links.pop(link.id, None)
         if self._segments is not None:

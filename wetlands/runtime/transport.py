@@ -55,7 +55,8 @@ class Transport:
         descriptor: Becomes readable when the socket has news; once, not for as long as it has
             (`ZMQ_FD`). Sending and receiving may take the news as well.
         bell: Rung by workers that have noted something, in place of sending it.
-        asked: Whether `readable` was called since something was last sent or received.
+        asked: Whether nothing was there when that was last asked, and nothing was sent or received
+            since.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -112,8 +113,9 @@ class Transport:
         It keeps the interpreter, which to poll would let go of: beside a thread that computes, it
         takes 5 ms to have it back.
         """
-        self.asked = True
-        return bool(self._get(_EVENTS) & _READABLE)
+        found = bool(self._get(_EVENTS) & _READABLE)
+        self.asked = not found
+        return found
 
     def receive(self) -> tuple[bytes, list[bytes]] | None:
         """Return the message that is there: who sent it, and its frames.

@@ -268,21 +268,27 @@ MUTANTS = [
     ),
     Mutant(
         "a relay waits for as long as its task takes",
-        "credit",
-        "                self._take_back(slot)  # a relay",
-        "                pass  # a relay",
+        "crew",
+        "        if slot.worker.slot in self.stuck:  # what",
+        "        if False:  # what",
     ),
     Mutant(
-        "all is taken back from who is slow",
-        "credit",
-        "if slot.ahead and slot.task.expected >= self.config.credit:",
-        "if slot.ahead:",
+        "all is taken back from who is full",
+        "crew",
+        "        if slot.worker.slot in self.stuck:  # what",
+        "        if slot.has_more():  # what",
     ),
     Mutant(
-        "calls are taken back from who is slow",
+        "taken back whenever somebody looks in vain",
         "credit",
-        "if slot.ahead and slot.task.expected >= self.config.credit:",
-        "if slot.task.expected >= self.config.credit:",
+        "            if not slot.full:\n                self._crew.fill(slot)",
+        "            if True:\n                self._crew.fill(slot)",
+    ),
+    Mutant(
+        "nothing is taken back for what comes first",
+        "pool",
+        "            self._recall()\n",
+        "            self._crew.recalls.clear()\n",
     ),
     Mutant(
         "what is known of a task is forgotten with its relay",
@@ -395,18 +401,19 @@ MUTANTS = [
     Mutant(
         "looked for after it was taken back",
         "credit",
-        "        self._crew.stuck.pop(slot.worker.slot, None)\n"
+        "        self._crew.recalls.pop(slot.worker.slot, None)\n"
         "        slot.stall_due = math.inf\n"
         "        if slot.task is not None:",
-        "        self._crew.stuck.pop(slot.worker.slot, None)\n        if slot.task is not None:",
+        "        self._crew.recalls.pop(slot.worker.slot, None)\n        if slot.task is not None:",
     ),
     Mutant(
         "taken back from the stuck again and again",
         "credit",
         "        self._crew.stuck.pop(slot.worker.slot, None)\n"
-        "        slot.stall_due = math.inf\n"
-        "        if slot.task is not None:",
-        "        slot.stall_due = math.inf\n        if slot.task is not None:",
+        "        self._crew.recalls.pop(slot.worker.slot, None)\n"
+        "        slot.stall_due = math.inf\n",
+        "        self._crew.recalls.pop(slot.worker.slot, None)\n"
+        "        slot.stall_due = math.inf\n",
     ),
     Mutant(
         "looked for though all came back",
@@ -437,8 +444,8 @@ MUTANTS = [
     Mutant(
         "a stuck worker gets more",
         "credit",
-        "            self._crew.fill(slot)\n            self._crew.stuck[",
-        "            self._crew.stuck[",
+        "            if not slot.full:\n                self._crew.fill(slot)",
+        "            pass",
     ),
     Mutant(
         "done work still counts as load",

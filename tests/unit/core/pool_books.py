@@ -300,16 +300,22 @@ class PoolBooks(PoolDriver):
     def wear_out(self, worker):
         process = self.alive[worker]
         process.worn |= process.runs > 0
-        process.full |= process.worn and process.held is not None
+        self.let_nothing_follow(process, process.worn and process.held)
         self.feed(on.WorkerWorn(worker))
 
     def pin(self, worker, pinned):
         process = self.alive[worker]
         process.pinned = pinned
-        process.full |= process.held is not None and self.makes_way(worker, process)
+        self.let_nothing_follow(process, process.held and self.makes_way(worker, process))
         if process.is_idle():
             self.becomes_idle(process, self.now)
         self.feed(on.WorkerPinned(worker, pinned))
+
+    def let_nothing_follow(self, process, why):
+        """It gets no more, and what waits behind something long comes back."""
+        if why:
+            process.full = True
+            process.overstayed |= process.stuck and self.has_more(process)
 
     def resize(self, size):
         missing = range(len(self.places), size)
@@ -323,7 +329,7 @@ class PoolBooks(PoolDriver):
                 place.dormant = True
             process = self.current(slot)
             if process is not None and place.wanted != (slot < size):
-                process.full |= process.held is not None
+                self.let_nothing_follow(process, process.held)
             place.wanted = slot < size
         self.feed(on.ResizeRequested(size))
 
@@ -334,7 +340,7 @@ class PoolBooks(PoolDriver):
             process = self.current(slot)
             if process is not None:
                 process.leaving |= not (process.asked or process.kills)
-                process.full |= process.held is not None
+                self.let_nothing_follow(process, process.held)
             elif place.wanted and not place.dormant:
                 place.retired, place.spawn_at = False, self.now
         self.feed(on.RestartRequested())

@@ -283,7 +283,7 @@ class PoolDriver:
 
     def seconds_of(self, task):
         """How long a task takes, when it gets to its end."""
-        seconds = {"quick": 0.25, "slow": 4.0, "uneven": 0.25 if task % 5 else 4.0}
+        seconds = {"quick": 0.25, "slow": 4.0, "odd": 40.0, "uneven": 0.25 if task % 5 else 4.0}
         return seconds.get(self.kinds[task])
 
     def execute_InterruptTask(self, command):  # noqa: N802

@@ -65,6 +65,27 @@ class Relays(PoolBooks):
             self.restart()
         self.submit_slow_ones(2)
 
+    @rule(why=one_of("anew", "worn", "smaller", "bound", "pinned"), kind=one_of("slow", "odd"))
+    def have_something_else_come_first(self, why, kind):
+        """What a worker has besides may take for ever."""
+        if not self.fill_up(0):
+            return
+        self.submit_slow_ones(1, kind)
+        worker = self.pick_with_a_relay()
+        if worker is None:
+            return
+        if why == "bound":
+            self.bind(worker, 1, math.inf, None, None)
+        elif why == "smaller":
+            self.resize(max(1, worker.slot))
+        elif why == "anew":
+            self.restart()
+        else:
+            self.wear_out(worker)
+        if why == "pinned":
+            self.pin(worker, pinned=True)
+            self.pin(worker, pinned=False)
+
     @rule(kind=one_of("slow", None, "quick"))
     def have_others_asleep(self, kind):
         """Only one worker has anything to do when there is more."""

@@ -88,7 +88,7 @@ class User(PoolBooks):
                 self.expected[task] = Expected(Outcome.GONE)
             else:
                 self.bound[task] = worker
-                process.full |= process.held is not None
+                self.let_nothing_follow(process, process.held)
             self.feed(on.TaskSubmitted(task, timeout, worker, self.plan_of(task), kind=kind))
 
     @rule(index=PICKS, force_after=PATIENCES)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import sys
 import threading
 import time
@@ -35,6 +36,46 @@ def loop(idle: Loop) -> Iterator[Loop]:
     wait_until(lambda: idle._sleeper._asleep)
     yield idle
     idle.stop(5)
+
+
+class Client:
+    """A pool that has nothing to do but to hear who rings."""
+
+    def __init__(self) -> None:
+        self.answered: list[bytes | None] = []
+
+    def answer(self, mark: bytes) -> None:
+        self.answered.append(mark)
+
+    def answer_all(self) -> None:
+        self.answered.append(None)
+
+    def next_deadline(self) -> None:
+        return None
+
+    def settle(self) -> None:
+        pass
+
+    def unended(self) -> int:
+        return 0
+
+    def expects(self) -> bool:
+        return False
+
+
+def test_who_rings_is_answered_and_among_nonsense_everybody_is(loop: Loop) -> None:
+    client = Client()
+    loop.post(None, lambda: loop.add(client))  # type: ignore[arg-type]
+    mark = loop.make_mark(client)  # type: ignore[arg-type]
+    os.write(loop.transport.bell.end, mark)
+    wait_until(lambda: client.answered == [mark])
+    # As many bytes as two marks have, and none of them whole.
+    os.write(loop.transport.bell.end, b"x" + mark + b"yyy")
+    wait_until(lambda: client.answered == [mark, None])
+    loop.forget_mark(mark)
+    os.write(loop.transport.bell.end, mark)
+    wait_until(lambda: client.answered == [mark, None, None])
+    loop.post(None, lambda: loop.remove(client))  # type: ignore[arg-type]
 
 
 def sleeps(loop: Loop) -> bool:
