@@ -50,7 +50,7 @@ import mmap
 import os
 import struct
 import threading
-from typing import Any, Callable
+from typing import Any, Callable, Iterator
 
 from worker_entry.named import NamedTuple
 
@@ -193,13 +193,23 @@ class Notes:
         return True
 
 
-def split(ring: bytes) -> list[Noted]:
-    """Return the endings in a piece of the ring.
+def sent_before(ring: bytes) -> int:
+    """Return how many messages had been sent before the first ending in a piece of the ring.
 
     Raises:
         ValueError: It is none.
     """
-    endings: list[Noted] = []
+    if len(ring) < EXTRA:
+        raise ValueError("an ending without its beginning")
+    return int(_ENDING.unpack_from(ring)[1])
+
+
+def split(ring: bytes) -> Iterator[Noted]:
+    """Give the endings in a piece of the ring.
+
+    Raises:
+        ValueError: It is none.
+    """
     at, end, unpack = 0, len(ring), _ENDING.unpack_from
     while at < end:
         begin = at + EXTRA
@@ -211,5 +221,4 @@ def split(ring: bytes) -> list[Noted]:
             raise ValueError("an ending that is cut off")
         if not 0 <= seconds < _INFINITE:  # nor is it a number that can be compared, maybe
             raise ValueError("an ending of a task that took less than no time, or for ever")
-        endings.append(_new(Noted, (sent, seconds, task, attempt, ring[begin:at])))
-    return endings
+        yield _new(Noted, (sent, seconds, task, attempt, ring[begin:at]))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import itertools
 import mmap
 import os
 import sys
@@ -119,14 +118,19 @@ class WorkerNotes:
         if not 0 <= written - self._taken <= notes.RING:
             raise ValueError("it has noted more than there is room for")
         notes.keep_order()
-        endings = notes.split(self._ring(self._taken, written))
-        if not endings:  # it has cut the file off
-            raise ValueError("it has noted what is not there")
-        if endings[-1].sent > received:
+        # The first one first: of a flood that fills the ring, only some wait for the same message.
+        first = self._ring(self._taken, min(written, self._taken + notes.EXTRA))
+        if notes.sent_before(first) > received:
             self.waits = True
-            endings = list(itertools.takewhile(lambda noted: noted.sent <= received, endings))
-            written = self._taken + sum([len(noted.ending) + notes.EXTRA for noted in endings])
-        self._taken = written
+            return []
+        endings, size = [], 0
+        for noted in notes.split(self._ring(self._taken, written)):
+            if noted.sent > received:
+                self.waits = True
+                break
+            size += len(noted.ending)
+            endings.append(noted)
+        self._taken += size + len(endings) * notes.EXTRA
         notes.keep_order()
         self._access.numbers[notes.TAKEN] = self._taken
         return endings

@@ -16,7 +16,7 @@ from pool_mutants import MUTANTS
 SAMPLE = [
     "dead incarnation accepted",
     "unlimited restarts",
-    "closing forgets the calls behind the first",
+    "no relays",
     "deadline not armed when it moves earlier",
 ]
 

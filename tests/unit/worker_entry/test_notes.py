@@ -6,6 +6,7 @@ import math
 import os
 import signal
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -173,12 +174,31 @@ def test_there_is_more_until_all_of_it_is_taken(both: Both) -> None:
     assert not both.host.has_more()
 
 
+def test_those_that_wait_for_messages_are_not_read_again_with_each_of_them(
+    both: Both, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    count, read, split = 1000, 0, notes.split
+
+    def counted(ring: bytes) -> Iterator[notes.Noted]:
+        nonlocal read
+        for noted in split(ring):
+            read += 1
+            yield noted
+
+    monkeypatch.setattr(notes, "split", counted)
+    for sent in range(1, count + 1):
+        assert both.worker.add(b"log", sent, 0.0)
+    taken = [noted.sent for received in range(count + 1) for noted in both.host.take(received)]
+    assert taken == list(range(1, count + 1))
+    assert read <= 2 * count
+
+
 def test_a_worker_that_cuts_the_file_off_has_begun_nothing(tmp_path: Path) -> None:
     both = Both(tmp_path)  # not mapped, as where workers are not trusted
     both.worker.begin()
     both.worker.add(b"ending", 0, 0.5)
     os.truncate(both.path, notes.RING_AT)
-    with pytest.raises(ValueError, match="what is not there"):
+    with pytest.raises(ValueError, match="without its beginning"):
         both.host.take(0)
     os.truncate(both.path, 4)
     assert both.host.begun() == 0
