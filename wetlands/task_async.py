@@ -8,6 +8,7 @@ import weakref
 from collections import deque
 from collections.abc import AsyncIterator, Generator
 from functools import partial
+from types import coroutine
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from wetlands.task_event import TERMINAL, Listener, TaskEvent, TaskStatus
@@ -60,7 +61,7 @@ def result_of(task: Task[T]) -> Generator[Any, None, T]:
     A generator, for `Task.__await__`: a coroutine around another one takes longer than a call.
     """
     try:
-        yield from _until_ended(task)
+        yield from ended(task)
     except asyncio.CancelledError:
         task.cancel()
         raise
@@ -69,20 +70,9 @@ def result_of(task: Task[T]) -> Generator[Any, None, T]:
     return task._value()
 
 
-async def ended(task: Task[Any]) -> None:
+@coroutine
+def ended(task: Task[Any]) -> Generator[Any, None, None]:
     """Wait for the task's end."""
-    await _Ended(task)
-
-
-class _Ended:
-    def __init__(self, task: Task[Any]) -> None:
-        self._task = task
-
-    def __await__(self) -> Generator[Any, None, None]:
-        return _until_ended(self._task)
-
-
-def _until_ended(task: Task[Any]) -> Generator[Any, None, None]:
     if task._over:
         return
     # Not a done-callback: a listener that blocks the delivery thread must not stop asyncio.

@@ -125,19 +125,19 @@ class TaskSocket:
         notes = self._notes
         if len(frames) > 1 or self.sent is None:
             return False
-        if not self.has_host_look():
+        if not self.are_notes_seen():
             return False
         if not notes.add(frames[0], self.sent, seconds):
             return False
         if not notes.is_watched():
-            self.have_host_look()
+            self.call_host()
         return True
 
-    def has_host_look(self) -> bool:
+    def are_notes_seen(self) -> bool:
         """Whether the host sees what is noted now, without a message."""
         return self._notes.is_watched() or self._bell.is_whole()
 
-    def have_host_look(self) -> None:
+    def call_host(self) -> None:
         """Have the host look at what is noted."""
         if not self._bell.ring():
             self._send_frames(protocol.encode(protocol.Void()))

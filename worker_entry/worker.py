@@ -225,7 +225,7 @@ class Worker:
             self._seconds = perf_counter() - began
             sent = self._socket.sent
             if ending is None and len(frames) == 1 and sent is not None:
-                may_note = self._packed or self._socket.has_host_look()
+                may_note = self._packed or self._socket.are_notes_seen()
                 if may_note and self._notes.add(frames[0], sent, self._seconds, task, attempt):
                     return None
         except BaseException:  # of a signal handler; an end that is noted twice is heard of once
@@ -252,12 +252,12 @@ class Worker:
                 if sent != self._socket.sent and _is_small(ending):
                     self._told = ending
             elif not watched:
-                self._socket.have_host_look()
+                self._socket.call_host()
         elif type(ending) is not protocol.Void and not self._note(ending):
             self._socket.send_ending(ending)
         elif bell:
             self._socket.expects = self._alert
-            self._socket.have_host_look()
+            self._socket.call_host()
         if restore:
             self._streams.restore()  # while the host is reading
 

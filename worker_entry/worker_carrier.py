@@ -74,10 +74,10 @@ class WorkerCarrier(SegmentCarrier):
                 views.append(memoryview(source.map)[begin : begin + entry[5]])
             else:
                 views.append(b"")
-            lying.append((write_entry(*entry), frames[0]) if entry and not source else None)
+            # Those that lie in segments of ours stay there, kept by what keeps them now.
+            lying.append((write_entry(*entry), None) if entry and not source else None)
         copied = self._pack(views, lying)
-        # Those that lie in segments of ours stay there.
-        copied[0].kept = (*frames[0].kept, *(k for k in copied[0].kept if k is not frames[0]))
+        copied[0].kept = (*frames[0].kept, *copied[0].kept)
         return copied
 
     def _in_arguments(

@@ -102,7 +102,10 @@ class Crew:
         return "worn" if slot.worn and not slot.pinned else None
 
     def fill(self, slot: Slot) -> None:
-        """Have nothing sent ahead to a worker: something is to happen when it is idle next."""
+        """Have nothing sent ahead to a worker: something is to happen when it is idle next.
+
+        What waits there behind a task that takes its time has to come back for that.
+        """
         slot.full = True
         if slot.worker.slot in self.stuck:  # what it has may take for ever
             self.recalls[slot.worker.slot] = slot

@@ -4,7 +4,7 @@
 
     user threads --post()--> inbox --+
                                      +--> one pass --> commands of the cores, executed
-    workers ------ socket -----------+
+    workers -- bell, socket ---------+
     clock -------- deadlines --------+
 
 One pass: what was posted, then what arrived, then what is due, and last the endings of tasks: the
@@ -24,9 +24,10 @@ the loop thread does only what nobody else does:
     it sleeps beside the socket for a moment (`PAUSE`), or until the leader leaves unfinished things
     behind. Nothing relies on the leader: he may be interrupted at any moment, or go away.
 
-Whoever sleeps does so without the role, on the descriptors of the socket and of a wake-up pair.
-ZeroMQ signals a descriptor when there is news, and only once (`ZMQ_FD`), hence every pass ends by
-asking the socket until it has nothing more, or by telling the loop thread to go on.
+Whoever sleeps does so without the role, on the descriptors of the socket, of the bell and of a
+wake-up pair. ZeroMQ signals a descriptor when there is news, and only once (`ZMQ_FD`); to use the
+socket takes that. Hence a pass that has used it ends by asking until it has nothing more, or by
+telling the loop thread to go on. A bell stays readable until it is answered.
 
 A pass must not be torn by what a signal handler raises in it: see `wetlands.runtime.shield`.
 """
@@ -66,7 +67,6 @@ PATIENCE = 0.001
 #: How long the loop thread leaves the socket to those who lead, in seconds: longer than these wait
 #: for the interpreter beside a thread that computes.
 PAUSE = 0.02
-_NOTHING: Sequence[int] = ()
 
 
 def _at_once(call: Callable[[], None]) -> None:
@@ -381,7 +381,8 @@ class Loop:
             # Asked before sleeping, when there is time; it holds for as long as we are here.
             if not self.shield.can_be_had():
                 return
-            expectant, news = self._expectant(), _NOTHING
+            expectant = self._expectant()
+            news: Sequence[int] = ()
             if expectant is None:
                 with self._leader as sleeper:
                     if not (latch.is_set() or self._unfinished or self._inbox):

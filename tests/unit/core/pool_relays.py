@@ -57,16 +57,11 @@ class Relays(PoolBooks):
         worker = self.pick(0, lambda p: p.held and not p.ahead and not p.kills)
         if worker is None:
             return
-        if why == "worn":
-            self.wear_out(worker)
-        elif why == "smaller":
-            self.resize(max(1, worker.slot))
-        else:
-            self.restart()
+        self.ask_to_go(worker, why)
         self.submit_slow_ones(2)
 
-    @rule(why=one_of("anew", "worn", "smaller", "bound", "pinned"), kind=one_of("slow", "odd"))
-    def have_something_else_come_first(self, why, kind):
+    @rule(why=one_of("anew", "worn", "smaller", "bound"), kind=one_of("slow", "odd"), pinned=MAYBE)
+    def have_something_else_come_first(self, why, kind, pinned):
         """What a worker has besides may take for ever."""
         if not self.fill_up(0):
             return
@@ -76,13 +71,9 @@ class Relays(PoolBooks):
             return
         if why == "bound":
             self.bind(worker, 1, math.inf, None, None)
-        elif why == "smaller":
-            self.resize(max(1, worker.slot))
-        elif why == "anew":
-            self.restart()
         else:
-            self.wear_out(worker)
-        if why == "pinned":
+            self.ask_to_go(worker, why)
+        if pinned:
             self.pin(worker, pinned=True)
             self.pin(worker, pinned=False)
 

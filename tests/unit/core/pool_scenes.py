@@ -27,6 +27,15 @@ class Scenes(PoolBooks):
             self.end_task(worker, Outcome.COMPLETED)
         return self.config.credit_limit > 1
 
+    def ask_to_go(self, worker, why):
+        """Have a worker exit when it is idle next."""
+        if why == "worn":
+            self.wear_out(worker)
+        elif why == "smaller":
+            self.resize(max(1, worker.slot))
+        else:
+            self.restart()
+
     def work_ahead(self, fits):
         """Have a worker at short tasks that ``fits``; return who, or None if there can't be one."""
         if not self.learn("quick"):
@@ -81,12 +90,7 @@ class Scenes(PoolBooks):
         worker = self.work_ahead(self.is_roomy)
         if worker is None:
             return
-        if why == "worn":
-            self.wear_out(worker)
-        elif why == "smaller":
-            self.resize(max(1, worker.slot))
-        else:
-            self.restart()
+        self.ask_to_go(worker, why)
         if bound:
             self.bind(worker, 1, math.inf, None, "quick")
             self.bring_to_work(len(self.timeouts) - 1)
